@@ -152,6 +152,8 @@ MATRIX: dict[str, Role | Right | None] = {
     "meeting_act": Role.VIEWER,
     "meetings_file": Role.VIEWER,
     "meetings_read": Role.VIEWER,
+    "own_data": Role.VIEWER,
+    "account_erase": Role.VIEWER,
     # What stops and starts trading.
     "halt": Right.HALT,
     "resume": Right.RESUME,

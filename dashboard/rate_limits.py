@@ -38,6 +38,7 @@ EXPORTED = frozenset(
         "data_bytes",
         "thread_export",
         "shop_bundle",
+        "own_data",
     }
 )
 

@@ -11,7 +11,7 @@ from django.urls import path
 from dashboard.accounts import openid, people, proxy_answers, views
 from dashboard.accounts import passkeys as own_passkeys
 from dashboard.choice import assets, start
-from dashboard.community import contact_views, feed, organization_views
+from dashboard.community import contact_views, feed, organization_views, own_data_views
 from dashboard.community.wallet_views import wallet_sharing
 from dashboard.core.health import health
 from dashboard.core.live import with_scripts
@@ -149,6 +149,8 @@ urlpatterns = [
     path("orders/<str:intent_id>/cancel/", orders.cancel, name="order_cancel"),
     path("settings/", views.settings, name="settings"),
     path("settings/connections/<int:connection_id>/end/", views.connection_end, name="connection_end"),
+    path("settings/data.json", own_data_views.own_data_file, name="own_data"),
+    path("settings/erase/", own_data_views.account_erase, name="account_erase"),
     path("preferences/", views.preferences, name="preferences"),
     path("people/", people.people, name="people"),
     path("people/<int:user_id>/", people.person_change, name="person_change"),

@@ -21,7 +21,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings as django_settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect, render
@@ -33,7 +33,7 @@ from requests import RequestException
 from dashboard.accounts.bounded_session import BoundedSession
 from dashboard.accounts.changes import record_change
 from dashboard.accounts.linking import link
-from dashboard.accounts.models import Invitation, User
+from dashboard.accounts.models import ERASED, AccountChange, Invitation, User
 from dashboard.accounts.provider import OpenIdRefused, has_signed_in_within
 from dashboard.accounts.roles import Role
 from dashboard.accounts.second_factor import SecondFactorUnreadable
@@ -71,6 +71,17 @@ class AccountAdapter(DefaultAccountAdapter):
             return True
         token = request.session.get(INVITATION, "")
         return mode == "invitation" and bool(token) and Invitation.open_for(token).exists()
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        """As allauth's; the name of an erased account stays its own: the audit and commands name people by it.
+
+        Raises:
+            ValidationError: somebody had the name.
+        """
+        name = str(super().clean_username(username, shallow=shallow))
+        if not shallow and (name.startswith(ERASED) or AccountChange.objects.filter(by=name).exists()):
+            raise ValidationError(_("Somebody has, or had, this name."))
+        return name
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Save an account of the role that it is admitted with."""

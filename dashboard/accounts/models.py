@@ -19,6 +19,7 @@ from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, Role, holders
 
 SESSION_HOURS, REMEMBERED_DAYS = timedelta(hours=12), timedelta(days=30)
 INVITATION_DAYS = timedelta(days=7)
+ERASED = "erased-"  # and the number: the name of an account whose person was erased
 
 
 class UserManager(BaseUserManager):

@@ -8,6 +8,7 @@ from django.db.models import Q
 from dashboard.accounts.models import User
 from dashboard.community.acts import record_act
 from dashboard.community.models import Block, Contact, Level, Member, Profile, WalletShare
+from dashboard.gateway.installation import FEED_DAYS
 from strades_pipelines.settings import settings
 
 MOST_REQUESTS, REQUEST_DAYS = 30, timedelta(days=1)
@@ -141,8 +142,9 @@ def save_profile(person: User, *, is_listed: bool, about: str) -> None:
 
 
 def profile_of(person: User) -> Profile:
-    """The profile of a person, made where there is none."""
-    found: Profile = Profile.objects.get_or_create(person=person, defaults={"seen_at": settings().now()})[0]
+    """The profile of a person; where there is none it is made, and of the feed nothing was seen yet."""
+    defaults = {"seen_at": settings().now() - FEED_DAYS}
+    found: Profile = Profile.objects.get_or_create(person=person, defaults=defaults)[0]
     return found
 
 

@@ -4,17 +4,10 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.community.models import Level, MemberRole
+from dashboard.community.models import LEVELS, ROLES, Level, MemberRole
 from dashboard.community.plain_text import NameField, ProseField
 
 LONGEST_NOTE, MOST_INSTRUMENTS = 4000, 200
-ROLES = {
-    MemberRole.OWNER: gettext_lazy("owner"),
-    MemberRole.TRADER: gettext_lazy("trader"),
-    MemberRole.ANALYST: gettext_lazy("analyst"),
-    MemberRole.VIEWER: gettext_lazy("viewer"),
-}
-LEVELS = {Level.VIEW: gettext_lazy("see"), Level.OPERATE: gettext_lazy("see and operate")}
 
 
 class ProfileForm(forms.Form):

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from dashboard.accounts.models import User
 
@@ -30,6 +31,15 @@ class Level(StrEnum):
 
     VIEW = "view"
     OPERATE = "operate"
+
+
+ROLES = {
+    MemberRole.OWNER: gettext_lazy("an owner"),
+    MemberRole.TRADER: gettext_lazy("a trader"),
+    MemberRole.ANALYST: gettext_lazy("an analyst"),
+    MemberRole.VIEWER: gettext_lazy("a viewer"),
+}
+LEVELS = {Level.VIEW: gettext_lazy("to see it"), Level.OPERATE: gettext_lazy("to see and operate it")}
 
 
 class Profile(models.Model):
@@ -117,6 +127,11 @@ class Member(models.Model):
             models.UniqueConstraint(fields=["organization", "person"], condition=NOT_ENDED, name="a_member_once"),
         )
 
+    @property
+    def role_word(self) -> str:
+        """The role in the language of the page."""
+        return str(ROLES[MemberRole(self.role)])
+
 
 class MemberInvitation(models.Model):
     """A link by which one person joins an organization; only a hash of its token is kept."""
@@ -134,6 +149,11 @@ class MemberInvitation(models.Model):
         """Kept after use."""
 
         db_table = "member_invitations"
+
+    @property
+    def role_word(self) -> str:
+        """The role in the language of the page."""
+        return str(ROLES[MemberRole(self.role)])
 
     @classmethod
     def draft(cls, organization: Organization, role: MemberRole, by: User, at: Any) -> tuple["MemberInvitation", str]:

@@ -12,8 +12,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.accounts.models import User
 from dashboard.community.contacts import Refused
-from dashboard.community.forms import ROLES, MemberRoleForm, NoteForm, OrganizationForm
-from dashboard.community.models import Member, MemberRole, OrganizationNote, WalletOwner, WalletShare
+from dashboard.community.forms import MemberRoleForm, NoteForm, OrganizationForm
+from dashboard.community.models import (
+    LEVELS,
+    ROLES,
+    Level,
+    Member,
+    MemberRole,
+    OrganizationNote,
+    WalletOwner,
+    WalletShare,
+)
 from dashboard.community.organizations import (
     change_member,
     create_organization,
@@ -34,13 +43,14 @@ LINK = "member_link"  # key of the session that holds a new invitation until it 
 
 def reason(code: str) -> str:
     """Why something was refused, in the language of the page."""
-    return {
+    words: dict[str, str] = {
         "name": _("An organization of this name exists."),
         "most": _("That are as many as there may be."),
         "right": _("Your role does not allow it."),
         "last": _("An organization keeps an owner: make somebody else one first."),
         "reach": _("Share with contacts of yours, and organizations that you are in."),
-    }[code]
+    }
+    return words[code]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,7 +87,7 @@ def organization(request: HttpRequest, organization_id: int) -> HttpResponse:
         .order_by("-created_at")[:20],
         "notes": notes[:SHOWN_NOTES],
         "wallets": [(row.wallet, None) for row in wallets]
-        + [(row.owner.wallet, row.level) for row in shares.select_related("owner")],
+        + [(row.owner.wallet, LEVELS[Level(row.level)]) for row in shares.select_related("owner")],
         "roles": ROLES.items(),
         "note_form": NoteForm(),
         "link": request.session.pop(LINK, None),

@@ -1,5 +1,7 @@
 """The page that says who sees a wallet: its owner, and with whom it is shared."""
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -9,8 +11,8 @@ from django.views.decorators.http import require_http_methods
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Role
 from dashboard.community.contacts import Refused, contacts_of
-from dashboard.community.forms import LEVELS, OwnerForm, ShareForm
-from dashboard.community.models import Organization, WalletOwner
+from dashboard.community.forms import OwnerForm, ShareForm
+from dashboard.community.models import LEVELS, Level, Organization, WalletOwner
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
 from dashboard.community.wallets import give_wallet, manages, owner_of, share_wallet, unshare_wallet
@@ -42,7 +44,7 @@ def wallet_sharing(request: HttpRequest, name: str) -> HttpResponse:
         "owner": owner,
         "is_admin": is_admin,
         "is_manager": is_manager,
-        "shares": [(row, LEVELS[row.level]) for row in shares] if is_manager or is_admin else [],
+        "shares": [(row, LEVELS[Level(row.level)]) for row in shares] if is_manager or is_admin else [],
         "owner_form": _owner_form(owner, None) if is_admin else None,
         "share_form": _share_form(request.user, None) if is_manager else None,
     }
@@ -85,7 +87,7 @@ def _share_form(person: User, data: object) -> ShareForm:
     return form
 
 
-def _choices(people: object, groups: object) -> list[tuple[str, str]]:
+def _choices(people: Iterable[User], groups: Iterable[Organization]) -> list[tuple[str, str]]:
     return [
         *((f"person:{one.pk}", one.pseudo) for one in people),
         *((f"organization:{one.pk}", one.name) for one in groups),

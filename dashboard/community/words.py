@@ -36,9 +36,26 @@ ACTS = {
     "event_planned": gettext_lazy("planned an event"),
     "event_cancelled": gettext_lazy("cancelled an event"),
     "event_answered": gettext_lazy("answered an invitation to an event"),
+    "item_published": gettext_lazy("published a bundle"),
+    "item_withdrawn": gettext_lazy("withdrew a bundle"),
+    "item_requested": gettext_lazy("asked for a bundle"),
+    "item_granted": gettext_lazy("granted a bundle"),
+    "item_declined": gettext_lazy("declined a request for a bundle"),
+    "credits_given": gettext_lazy("gave credits for the shop"),
+    "item_reported": gettext_lazy("reported a bundle"),
+    "item_hidden": gettext_lazy("hid a bundle"),
+    "item_shown": gettext_lazy("showed a hidden bundle again"),
 }
 # By the name in an act's value, the page that it leads to; of several the first one counts.
-PAGES = (("thread", "thread"), ("meeting", "meeting"), ("wallet", "wallet"), ("organization", "organization"))
+PAGES = (
+    ("thread", "thread"),
+    ("meeting", "meeting"),
+    ("wallet", "wallet"),
+    ("organization", "organization"),
+    ("item", "shop_item"),
+)
+# Of a row that is itself what a page shows.
+PAGES_OF_TABLES = {"organizations": "organization", "shop_items": "item"}
 CONTACT_ACTS = ("friend_requested", "friend_added")
 
 
@@ -46,6 +63,7 @@ CONTACT_ACTS = ("friend_requested", "friend_added")
 class Line:
     """An act as a line of the feed. `url` is empty where it leads nowhere."""
 
+    person_id: int
     who: str
     did: str
     what: str
@@ -62,7 +80,7 @@ def feed_lines(acts: Iterable[Act], hidden: set[int]) -> list[Line]:
 
 def _line(act: Act, names: Mapping[int, str]) -> Line:
     what, url = _page(act.kind, act.value)
-    return Line(names.get(act.person_id, _("somebody")), word_of_act(act.kind), what, url, act.at)
+    return Line(act.person_id, names.get(act.person_id, _("somebody")), word_of_act(act.kind), what, url, act.at)
 
 
 def word_of_act(kind: str) -> str:
@@ -72,11 +90,11 @@ def word_of_act(kind: str) -> str:
 
 def _page(kind: str, value: Mapping[str, Any]) -> tuple[str, str]:
     if kind in CONTACT_ACTS:
-        return _("contacts"), reverse("contacts")
+        return _("your contacts"), reverse("contacts")
     table, _slash, key = str(value.get("row", "")).partition("/")
-    found = {**value, "organization": key} if table == "organizations" else value
+    found = {**value, PAGES_OF_TABLES[table]: key} if table in PAGES_OF_TABLES else value
     for name, page in PAGES:
         if name in found:
-            text = str(found[name]) if name == "wallet" else _("open")
+            text = str(found[name]) if name == "wallet" else _("open it")
             return text, reverse(page, args=[found[name]])
     return "", ""

@@ -33,13 +33,6 @@ WORDS = {
     gettext_noop("paper"),
     gettext_noop("live"),
     gettext_noop("replay"),
-    # Roles in an organization, and what a share of a wallet allows.
-    gettext_noop("owner"),
-    gettext_noop("trader"),
-    gettext_noop("analyst"),
-    gettext_noop("viewer"),
-    gettext_noop("view"),
-    gettext_noop("operate"),
     # Answers to an event.
     gettext_noop("yes"),
     gettext_noop("maybe"),

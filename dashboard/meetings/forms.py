@@ -105,8 +105,10 @@ class MeetingForm(forms.Form):
         """
         given: dict[str, Any] = super().clean()
         if {"starts", "minutes", "zone", "rule"} <= given.keys():
+            starts_at = _wall(given["starts"], ZoneInfo(given["zone"]))
+            assert starts_at is not None
             try:
-                with_end(given["rule"], _wall(given["starts"], ZoneInfo(given["zone"])), given["zone"])
+                with_end(given["rule"], starts_at, given["zone"])
             except RuleRefused:
                 self.add_error("rule", _("This rule never comes to as many times."))
         return given
@@ -127,7 +129,8 @@ def _wall(value: datetime | None, zone: Any) -> datetime | None:
     """What somebody typed, which Django took for a time of the page's zone, as a time of another zone, in UTC."""
     if value is None:
         return None
-    return timezone.make_naive(value).replace(tzinfo=zone).astimezone(UTC)
+    wall: datetime = timezone.make_naive(value)
+    return wall.replace(tzinfo=zone).astimezone(UTC)
 
 
 class AnswerForm(forms.Form):

@@ -49,6 +49,13 @@ PAINTED = """() => new Promise(answer => {
         .observe({type: 'layout-shift', buffered: true});
     setTimeout(() => answer([paint, shift]), 60);
 })"""
+PHONE = {"width": 390, "height": 844}
+TWO_ROWS = 113  # pixels of a toolbar: two rows of 44, three gaps of 8, a line
+# What is halted may have a row of its own.
+TOOLBAR_HEIGHT = """(() => { const bar = document.querySelector('.frame .bar');
+    return bar ? bar.offsetHeight - (bar.querySelector('.chip.danger') ? 39 : 0) : 0; })()"""
+CUT = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+MOST_SHIFT = 0.05
 # What people wrote and what programs are called is the same in every language.
 TEXTS = """() => {
     const MARKED = "code, pre, .id, [translate=no], [lang]:not(html)";
@@ -140,6 +147,25 @@ def left_in_english(page: "Page") -> list[str]:
     return [
         text for text in page.evaluate(TEXTS) if text.strip(" .,:;·()") in known or any(part in text for part in long)
     ]
+
+
+def look(desk: "Page", phone: "Page", path: str, *, has_known_frame: bool) -> tuple[list[str], float]:
+    """What is wrong with a page that both opened, in English on a desk and in French on a phone; its paint in ms."""
+    paint, shift = desk.evaluate(PAINTED)
+    found = [f"{shift:.2f} of the page moves"] * (shift > MOST_SHIFT)
+    found += ["a table is cut at 1280"] * (desk.evaluate(CUT) > 0 and not path.startswith("/data/"))
+    screenshots(desk, path, "light", "dark")
+    width = phone.evaluate("document.documentElement.scrollWidth")
+    found += [f"{width} wide on a phone"] * (width > PHONE["width"])
+    height = phone.evaluate(TOOLBAR_HEIGHT)
+    found += [f"toolbar {height} high on a phone"] * (height > TWO_ROWS)
+    found += [f"English: {text}" for text in left_in_english(phone)]
+    screenshots(phone, path, "phone")
+    for language, page in (("en", desk), ("fr", phone)):
+        assert page.get_attribute("html", "lang") == language
+        page.evaluate(SHORTEN)
+        found += [f"{language}, {one}" for one in violations(page, has_known_frame=has_known_frame)]
+    return [f"{path}: {one}" for one in found], paint
 
 
 def screenshots(page: "Page", path: str, *kinds: str) -> None:

@@ -1,4 +1,7 @@
-"""An act is its row and one event, or neither; who it does not concern reads nothing of it."""
+"""An act is its row and one event, or neither; who it does not concern reads nothing of it.
+
+Tried through the pages: dashboard.community.apps, dashboard.community.feed and dashboard.community.words.
+"""
 
 from typing import Any
 

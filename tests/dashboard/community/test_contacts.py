@@ -1,4 +1,8 @@
-"""Contacts: asked, accepted, ended, blocked; who may find and reach whom; vCard files."""
+"""Contacts: asked, accepted, ended, blocked; who may find and reach whom; vCard files.
+
+Tried through the pages: dashboard.community.contact_views, dashboard.community.forms,
+dashboard.community.vcards and dashboard.bad_files.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -1,4 +1,7 @@
-"""Organizations: invitations that work once and end, roles, the last owner, notes."""
+"""Organizations: invitations that work once and end, roles, the last owner, notes.
+
+Tried through the pages: dashboard.community.organization_views.
+"""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +41,8 @@ def member(name: str) -> Member:
 @pytest.fixture
 def desk(browsers: dict[str, "Client"]) -> Organization:
     """An organization of ada's."""
-    return create_organization(person("ada"), "Desk")
+    found: Organization = create_organization(person("ada"), "Desk")
+    return found
 
 
 def test_an_owner_invites_by_a_link_that_one_person_uses_once(browsers: dict[str, "Client"]) -> None:
@@ -53,7 +57,7 @@ def test_an_owner_invites_by_a_link_that_one_person_uses_once(browsers: dict[str
     assert link not in browsers["ada"].get(page).content.decode()  # once
     token = link.split("/")[3]
     assert token not in str(MemberInvitation.objects.values())
-    assert "as analyst" in browsers["bob"].get(link).content.decode()
+    assert "as an analyst" in browsers["bob"].get(link).content.decode()
     assert membership(person("bob"), desk.pk) is None  # a link that is opened joins nobody
     assert browsers["bob"].post(link).status_code == 302
     assert member("bob").role == "analyst"

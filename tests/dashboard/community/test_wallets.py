@@ -1,4 +1,7 @@
-"""A wallet with an owner is there for who may see it and nobody else: on pages, in searches, files, the 4D view."""
+"""A wallet with an owner is there for who may see it and nobody else: on pages, in searches, files, the 4D view.
+
+Tried through the pages: dashboard.community.wallet_views.
+"""
 
 import re
 from typing import Any
@@ -78,7 +81,7 @@ def test_nothing_that_names_a_wallet_is_without_a_guard(traded: Connection) -> N
 
 def test_no_relation_has_a_row_of_the_wallet_for_others(owned: dict[str, Any], traded: Connection) -> None:
     decision = decision_id(traded)
-    [intent] = traded.execute("SELECT intent_id FROM trading.intents WHERE decision_id = %s", [decision]).fetchone()
+    [(intent,)] = traded.execute("SELECT intent_id FROM trading.intents WHERE decision_id = %s", [decision]).fetchall()
     for text in (decision, intent):
         set_viewer(person("ada").pk)
         assert len(rows_with(text)) >= 2
@@ -219,7 +222,9 @@ def test_the_form_shares_and_ends_it(owned: dict[str, Any]) -> None:
     assert 'name="share"' not in owned["bob"].get(path).content.decode()
     owned["bob"].post(path, {"act": "give", "to": f"person:{bob.pk}"})
     owned["ada"].post(path, {"act": "share", "to": "person:999999", "level": "view"})
-    assert [row.person for row in owner_of("paper").shares.all()] == [bob]
+    owner = owner_of("paper")
+    assert owner is not None
+    assert [row.person for row in owner.shares.all()] == [bob]
     owned["ada"].post(path, {"act": "unshare", "share": number})
     assert owned["bob"].get("/wallets/paper/").status_code == 404
     owned["eve"].post(path, {"act": "give", "to": f"person:{bob.pk}"})

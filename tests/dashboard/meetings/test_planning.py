@@ -1,8 +1,12 @@
-"""Events: who sees them, answers, the calendar of the scheduler, files, and a time that all look at."""
+"""Events: who sees them, answers, the calendar of the scheduler, files, and a time that all look at.
+
+Tried through the pages: dashboard.meetings.apps, dashboard.meetings.files, dashboard.meetings.forms and
+dashboard.meetings.views.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -147,6 +151,7 @@ def test_what_is_saved_is_read_back_by_another(browsers: Browsers) -> None:
     [row] = Meeting.objects.all()
     browsers["bob"].post(f"/events/{row.pk}/act/", {"act": "answer", "answer": "maybe", "reminder": "10"})
     body = browsers["bob"].get("/events/events.ics").content
+    event: Any
     [event] = Calendar.from_ical(body).walk("VEVENT")
     assert event["DTSTART"].dt == row.starts_at
     assert event["DTSTART"].params["TZID"] == "Europe/Paris"

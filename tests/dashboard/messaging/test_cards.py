@@ -61,4 +61,4 @@ def test_a_day_is_what_the_session_began_and_ended_with(traded: psycopg.Connecti
     traded.execute(f"INSERT INTO results.wallet_sessions ({names}) VALUES ({marks})", row)
     traded.commit()
     card = read_cards(["day:paper~2024-01-02", "day:paper~2024-01-03"])["day:paper~2024-01-02"]
-    assert (card.before, card.amount) == (100, 110)
+    assert [card.before, card.amount] == [100, 110]

@@ -1,4 +1,7 @@
-"""Threads: who reads and writes, unread, mentions, mute, blocks, reports, search, files, and bad input."""
+"""Threads: who reads and writes, unread, mentions, mute, blocks, reports, search, files, and bad input.
+
+Tried through the pages: dashboard.messaging.apps, dashboard.messaging.forms and dashboard.messaging.views.
+"""
 
 import json
 import re
@@ -13,9 +16,8 @@ from dashboard.community.contacts import block, remove_contact
 from dashboard.community.models import Level, MemberRole
 from dashboard.community.organizations import change_member, create_organization, invite, join, membership
 from dashboard.community.wallets import give_wallet, owner_of, share_wallet
-from dashboard.messaging import views
 from dashboard.messaging.models import LONGEST_MESSAGE, Message, Report, Thread
-from dashboard.messaging.threads import send_message, start_thread, threads_of
+from dashboard.messaging.threads import MOST_SHOWN, send_message, start_thread, threads_of
 from tests.dashboard.community.people import make_contacts, person
 from tests.dashboard.conftest import ClientOf, decision_id, rows_of
 
@@ -39,7 +41,8 @@ def browsers(client_of: ClientOf) -> Browsers:
 @pytest.fixture
 def thread(browsers: Browsers) -> Thread:
     """A thread of ada and bob."""
-    return start_thread(person("ada"), title="Plan", people=[person("bob")], organization=None)
+    found: Thread = start_thread(person("ada"), title="Plan", people=[person("bob")], organization=None)
+    return found
 
 
 def path(thread: Thread, end: str = "") -> str:
@@ -186,7 +189,7 @@ def test_messages_are_found_and_saved(browsers: Browsers, thread: Thread) -> Non
 
 
 def test_older_messages_are_paged_without_gap_or_repeat(browsers: Browsers, thread: Thread) -> None:
-    for number in range(views.MOST_SHOWN * 2 + 3):
+    for number in range(MOST_SHOWN * 2 + 3):
         send_message(person("ada"), thread, text=f"nr{number}.", key=uuid4())
     address, seen = path(thread), list[str]()
     for _ in range(3):
@@ -194,7 +197,7 @@ def test_older_messages_are_paged_without_gap_or_repeat(browsers: Browsers, thre
         seen = re.findall(r"nr(\d+)\.", page) + seen
         older = re.findall(r'href="(\?before=\d+)"', page)
         address = path(thread) + (older[0] if older else "")
-    assert seen == [str(number) for number in range(views.MOST_SHOWN * 2 + 3)]
+    assert seen == [str(number) for number in range(MOST_SHOWN * 2 + 3)]
 
 
 def test_a_card_is_shown_to_who_may_see_its_wallet(

@@ -1,0 +1,115 @@
+"""One's data as a file, and erased: nothing of a person is left but what he did, under a number.
+
+Tried through the pages: dashboard.community.own_data_views.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from dashboard.accounts.models import User
+from dashboard.community.contacts import Refused, contacts_of, directory, save_profile
+from dashboard.community.models import MemberRole
+from dashboard.community.organizations import create_organization, invite, join, member_ids, membership, share_note
+from dashboard.community.own_data import erase
+from dashboard.messaging.threads import send_message, start_thread
+from tests.dashboard.community.people import make_contacts, person
+from tests.dashboard.conftest import PASSWORD, ClientOf, rows_of
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+SECRET = "zyxwv"  # in all that bob writes
+TABLES = """
+    SELECT tablename FROM pg_tables
+    WHERE schemaname = 'dashboard' AND tablename NOT IN ('django_session', 'django_migrations')
+"""
+
+
+@pytest.fixture
+def browsers(client_of: ClientOf) -> dict[str, "Client"]:
+    """Bob wrote something everywhere; ada is his contact and in his organization, eve an admin."""
+    made = {name: client_of(role, name) for name, role in (("ada", "viewer"), ("bob", "analyst"), ("eve", "admin"))}
+    ada, bob = person("ada"), person("bob")
+    User.objects.filter(pk=bob.pk).update(email=f"{SECRET}@example.org", name=SECRET, address=SECRET)
+    make_contacts(ada, bob)
+    save_profile(bob, is_listed=True, about=SECRET)
+    desk = create_organization(ada, "Desk")
+    mine = membership(ada, desk.pk)
+    assert mine is not None
+    join(bob, invite(mine, MemberRole.ANALYST))
+    theirs = membership(bob, desk.pk)
+    assert theirs is not None
+    share_note(theirs, title=SECRET, text=SECRET, instruments=[])
+    thread = start_thread(bob, title="Plan", people=[ada], organization=None)
+    send_message(bob, thread, text=f"{SECRET} to ada", key=uuid4())
+    send_message(ada, thread, text="an answer", key=uuid4())
+    form = {"title": SECRET, "starts": "2024-01-05T10:00", "minutes": "45", "zone": "UTC", "text": SECRET}
+    assert made["bob"].post("/events/new/", form).status_code == 302
+    return made
+
+
+def places_of(site: str, text: str) -> list[str]:
+    """The tables of the dashboard that have a text anywhere."""
+    found = []
+    with psycopg.connect(site) as owner:
+        for (name,) in owner.execute(TABLES).fetchall():
+            query = f"SELECT 1 FROM dashboard.{name} AS r WHERE strpos(r::text, %s) > 0 LIMIT 1"
+            found += [name] * len(owner.execute(query, [text]).fetchall())
+    return found
+
+
+def test_the_file_has_all_that_a_person_wrote_and_nothing_of_others(browsers: dict[str, "Client"]) -> None:
+    answer = browsers["bob"].get("/settings/data.json")
+    document: dict[str, Any] = json.loads(answer.content)
+    for part in ("account", "profile", "notes", "messages", "events"):
+        assert SECRET in json.dumps(document[part]), part
+    assert document["contacts"][0]["with"] == "ada"
+    assert "an answer" not in answer.content.decode()
+    assert "password" not in answer.content.decode()
+
+
+def test_an_erased_person_is_a_number_and_what_he_wrote_is_gone(browsers: dict[str, "Client"], site: str) -> None:
+    bob = person("bob")
+    assert len(places_of(site, SECRET)) >= 5
+    page = "/settings/erase/"
+    assert "/account/again/" in browsers["bob"].get(page)["Location"]  # the password first
+    browsers["bob"].post("/account/again/", {"password": PASSWORD})
+    assert browsers["bob"].post(page, {"name": "ada"}).status_code == 400
+    assert person("bob").is_active
+    assert browsers["bob"].post(page, {"name": "bob"}).status_code == 302
+    assert browsers["bob"].get("/community/").status_code == 302
+    assert places_of(site, SECRET) == []
+    bob.refresh_from_db()
+    assert (bob.pseudo, bob.is_active, bob.has_usable_password()) == (f"erased-{bob.pk}", False, False)
+    assert contacts_of(person("ada")) == directory(person("ada")) == []
+    assert len(member_ids(create_organization(person("ada"), "Other"))) == 1
+    thread = browsers["ada"].get("/messages/").content.decode()
+    assert "Plan" in thread
+    assert rows_of(site, f"SELECT count(*) > 3 FROM ops.events WHERE user_id = 'person:{bob.pk}'") == [(True,)]
+
+
+def test_what_only_he_could_hand_on_keeps_him(browsers: dict[str, "Client"]) -> None:
+    with pytest.raises(Refused, match="owner"):
+        erase(person("ada"))
+    with pytest.raises(Refused, match="admin"):
+        erase(person("eve"))
+    assert person("ada").is_active
+    assert person("eve").is_active
+
+
+def test_the_name_of_an_erased_person_is_nobody_elses(browsers: dict[str, "Client"], client_of: ClientOf,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    from dashboard.accounts.changes import record_change
+    from strades_pipelines.settings import settings
+
+    record_change(person("bob"), "password changed")
+    erase(person("bob"))
+    monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", "open")
+    settings.cache_clear()
+    for name, status in (("bob", 200), ("erased-999", 200), ("carol", 302)):
+        form = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
+        assert client_of(None).post("/account/sign-up/", form).status_code == status, name
