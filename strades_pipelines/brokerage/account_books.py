@@ -118,7 +118,7 @@ class AccountBooks:
 
     @property
     def stated(self) -> frozenset[str | None]:
-        """The venue's ids of the fills that a person's statement has told us."""
+        """The venue's ids of the fills that a person's statement has listed."""
         return frozenset(one.venue_fill_id for one in self.fills.values() if not one.is_of_venue) - {None}
 
     def symbol(self, listing_id: int | None, symbol: str) -> str:
@@ -133,9 +133,9 @@ class AccountBooks:
 
 
 def read_books(
-    connection: Connection, account: str, wallets: Sequence[Wallet], told: VenueAccount, since: datetime
+    connection: Connection, account: str, wallets: Sequence[Wallet], venue_account: VenueAccount, since: datetime
 ) -> AccountBooks:
-    """The books beside which `told` is held. Commits nothing.
+    """The books to compare a venue's account with. Commits nothing.
 
     Args:
         wallets: all that trade the account, also those that are closed: what they hold stays there.
@@ -143,12 +143,12 @@ def read_books(
     """
     names = [wallet.name for wallet in wallets]
     listings = {listing.listing_id: listing for wallet in wallets for listing in wallet.listings}
-    orders = _orders(connection, names, told)
+    orders = _orders(connection, names, venue_account)
     fills = _fills(connection, names, listings, orders, since)
     books = AccountBooks(
         account, tuple(names), listings, orders, fills, _holdings(connection, names, listings), _cash(connection, names)
     )
-    earliest = min([since, *(one.fill.filled_at for one in told.fills)])
+    earliest = min([since, *(one.fill.filled_at for one in venue_account.fills)])
     rows = connection.execute(FINDINGS, {"account": account, "earliest": earliest}).fetchall()
     return _with_findings(books, rows)
 
@@ -185,9 +185,13 @@ def _with_findings(books: AccountBooks, rows: Sequence[Sequence[Any]]) -> Accoun
     )
 
 
-def _orders(connection: Connection, names: list[str], told: VenueAccount) -> dict[str, KnownOrder]:
-    client_ids = {one.order.client_order_id for one in told.orders} | {one.client_order_id for one in told.fills}
-    venue_ids = {one.order.venue_order_id for one in told.orders} | {one.venue_order_id for one in told.fills}
+def _orders(connection: Connection, names: list[str], venue_account: VenueAccount) -> dict[str, KnownOrder]:
+    client_ids = {one.order.client_order_id for one in venue_account.orders} | {
+        one.client_order_id for one in venue_account.fills
+    }
+    venue_ids = {one.order.venue_order_id for one in venue_account.orders} | {
+        one.venue_order_id for one in venue_account.fills
+    }
     rows = connection.execute(
         ORDERS, {"wallets": names, "client_ids": list(client_ids - {None}), "venue_ids": list(venue_ids)}
     )

@@ -109,7 +109,7 @@ def reconcile(connection: Connection, venue: AccountBroker, wallets: Sequence[Wa
         faults = {name: lines for name, lines in faults.items() if lines}
         found: dict[str, Finding] = {}
         for read in range(READS):
-            told, comparison = _read(connection, venue, wallets, since, faults, done, now)
+            venue_account, comparison = _read(connection, venue, wallets, since, faults, done, now)
             ids = {finding.finding_id: finding for finding in comparison.findings()}
             found = ids if read == 0 else {name: one for name, one in ids.items() if name in found}
             connection.rollback()
@@ -117,7 +117,7 @@ def reconcile(connection: Connection, venue: AccountBroker, wallets: Sequence[Wa
                 break
         for wallet in wallets:
             found |= {one.finding_id: one for one in withdrawn_splits(connection, wallet, now=now)}
-        done.fills = len(told.fills)
+        done.fills = len(venue_account.fills)
         store_findings(connection, account, list(found.values()), now=now)
         done.findings = open_findings(connection, account=account)
         _halt(connection, wallets, done.findings)
@@ -140,29 +140,29 @@ def _read(
     now: datetime,
 ) -> tuple[VenueAccount, Comparison]:
     """Ask the venue, and book what it has and we lack."""
-    told = venue.account(since, at=now)
-    comparison = _compare(connection, venue, wallets, told, since, faults, now)
+    venue_account = venue.account(since, at=now)
+    comparison = _compare(connection, venue, wallets, venue_account, since, faults, now)
     asked = comparison.orders_to_ask()
     for name, intent_ids in asked.items():
         executed = settle_orders(connection, venue, name, intent_ids, now=now)
         done.executed.setdefault(name, Executed()).fills.extend(executed.fills)
     if asked:
-        comparison = _compare(connection, venue, wallets, told, since, faults, now)
-    return told, comparison
+        comparison = _compare(connection, venue, wallets, venue_account, since, faults, now)
+    return venue_account, comparison
 
 
 def _compare(
     connection: Connection,
     venue: AccountBroker,
     wallets: Sequence[Wallet],
-    told: VenueAccount,
+    venue_account: VenueAccount,
     since: datetime,
     faults: dict[str, list[str]],
     now: datetime,
 ) -> Comparison:
-    books: AccountBooks = read_books(connection, account_of(wallets[0]), wallets, told, since)
+    books: AccountBooks = read_books(connection, account_of(wallets[0]), wallets, venue_account, since)
     connection.rollback()
-    return Comparison(told, replace(books, ledger_faults=faults), since=since, now=now, grace=venue.grace)
+    return Comparison(venue_account, replace(books, ledger_faults=faults), since=since, now=now, grace=venue.grace)
 
 
 def _compared_since(connection: Connection, account: str, wallets: Sequence[Wallet]) -> datetime:

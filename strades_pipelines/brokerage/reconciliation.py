@@ -1,4 +1,4 @@
-"""What a venue says of an account beside what our books say of it: pure.
+"""Compare an account as its venue reports it with our books: pure.
 
 Four invariants, as nautilus_trader has them (quantity, average price, PnL, deterministic ids), in our terms:
 
@@ -31,30 +31,30 @@ PATIENCE = timedelta(minutes=5)
 
 
 class Comparison:
-    """A venue's account beside our books.
+    """A venue's account compared with our books.
 
     Args:
-        since: the venue told its fills after that time.
+        since: the venue reported its fills after that time.
         grace: for how long the venue's lists may lack what is new.
     """
 
     def __init__(
-        self, told: VenueAccount, books: AccountBooks, *, since: datetime, now: datetime, grace: timedelta
+        self, account: VenueAccount, books: AccountBooks, *, since: datetime, now: datetime, grace: timedelta
     ) -> None:
-        self._told, self._books, self._since, self._now = told, books, since, now
+        self._account, self._books, self._since, self._now = account, books, since, now
         self._patience = max(PATIENCE, grace)
         self._by_venue_id: dict[str | None, KnownOrder] = {
             order.venue_order_id: order for order in books.orders.values() if order.venue_order_id
         }
         # Of an order that we do not know the venue's id of yet, its list of orders may say it.
-        for one in told.orders:
+        for one in account.orders:
             if one.order.client_order_id in books.orders:
                 self._by_venue_id[one.order.venue_order_id] = books.orders[one.order.client_order_id]
         # Fills of nobody, or of an order of ours that is over and cannot take them; those that we lack; those we have.
         self._external: list[tuple[AccountFill, KnownOrder | None]] = []
         self._unbooked: list[tuple[AccountFill, KnownOrder]] = []
         self._booked: list[tuple[AccountFill, KnownOrder, BookedFill]] = []
-        for fill in told.fills:
+        for fill in account.fills:
             self._sort(fill)
 
     def _sort(self, fill: AccountFill) -> None:
@@ -74,7 +74,7 @@ class Comparison:
 
     def orders_to_ask(self) -> dict[str, list[str]]:
         """The orders that the venue has news of, by wallet: fills we lack, and orders not in its list of open ones."""
-        listed = {order.intent_id for one in self._told.orders if (order := self._order_of(one)) is not None}
+        listed = {order.intent_id for one in self._account.orders if (order := self._order_of(one)) is not None}
         lacking = [order for _, order in (*self._unbooked, *self._external) if order is not None]
         asked = {order.intent_id: order for order in lacking}
         for order in self._books.orders.values():
@@ -104,13 +104,13 @@ class Comparison:
     def surplus(self) -> dict[str, Decimal]:
         """By currency, the cash of the account that none of its wallets counts on."""
         expected = self._expected_cash()
-        return {currency: cash - expected.get(currency, ZERO) for currency, cash in self._told.cash.items()}
+        return {currency: cash - expected.get(currency, ZERO) for currency, cash in self._account.cash.items()}
 
     def _order_of(self, one: AccountOrder) -> KnownOrder | None:
         return self._order(one.order.client_order_id, one.order.venue_order_id)
 
     def _orders(self) -> Iterator[Finding]:
-        for one in self._told.orders:
+        for one in self._account.orders:
             symbol, order = self._books.symbol(one.listing_id, one.symbol), self._order_of(one)
             what = f"{one.order.side} {one.order.quantity} {symbol}, order {one.order.venue_order_id}"
             if symbol in self._books.ignored_symbols:
@@ -135,7 +135,7 @@ class Comparison:
                 )
 
     def _missing_orders(self) -> Iterator[Finding]:
-        listed = {one.order.venue_order_id for one in self._told.orders}
+        listed = {one.order.venue_order_id for one in self._account.orders}
         for order in self._books.orders.values():
             is_lost = order.state is OrderState.UNKNOWN and order.venue_order_id not in (None, *listed)
             if is_lost and order.updated_at < self._now - self._patience:
@@ -182,24 +182,24 @@ class Comparison:
 
     def _differing_fills(self) -> Iterator[Finding]:
         for one, order, booked in self._booked:
-            told = one.fill
-            if told.quantity != booked.quantity or abs(told.price - booked.price) > TOLERANCE * booked.price:
+            fill = one.fill
+            if fill.quantity != booked.quantity or abs(fill.price - booked.price) > TOLERANCE * booked.price:
                 yield self._finding(
                     Code.FILL_DIFFERS,
                     booked.fill_id,
                     f"fill {booked.fill_id} of order {order.intent_id}: expected {plain(booked.quantity)} at "
-                    f"{plain(booked.price)}, as booked, the venue has {plain(told.quantity)} at {plain(told.price)}",
+                    f"{plain(booked.price)}, as booked, the venue has {plain(fill.quantity)} at {plain(fill.price)}",
                     wallet=order.wallet,
-                    at=told.filled_at,
+                    at=fill.filled_at,
                     symbol=booked.symbol,
                     evidence=fill_evidence(one),
                 )
 
     def _missing_fills(self) -> Iterator[Finding]:
-        told = {booked.fill_id for _, _, booked in self._booked}
+        at_venue = {booked.fill_id for _, _, booked in self._booked}
         for booked in self._books.fills.values():
             is_due = self._since < booked.filled_at < self._now - self._patience
-            if booked.is_of_venue and is_due and booked.fill_id not in told:
+            if booked.is_of_venue and is_due and booked.fill_id not in at_venue:
                 yield self._finding(
                     Code.FILL_MISSING,
                     booked.fill_id,
@@ -215,11 +215,14 @@ class Comparison:
         _add(expected, self._books.external_units.items())
         _add(expected, ((self._books.symbol(one.listing_id, one.symbol), _signed(one)) for one in self._new_external()))
         _add(expected, ((self._books.symbol(one.listing_id, one.symbol), _signed(one)) for one, _ in self._unbooked))
-        told: dict[str, Decimal] = {}
-        _add(told, ((self._books.symbol(one.listing_id, one.symbol), one.quantity) for one in self._told.holdings))
+        held_units: dict[str, Decimal] = {}
+        _add(
+            held_units,
+            ((self._books.symbol(one.listing_id, one.symbol), one.quantity) for one in self._account.holdings),
+        )
         listings = {listing.symbol: listing for listing in self._books.listings.values()}
-        for symbol in sorted({*expected, *told} - self._books.ignored_symbols):
-            listing, held = listings.get(symbol), told.get(symbol, ZERO)
+        for symbol in sorted({*expected, *held_units} - self._books.ignored_symbols):
+            listing, held = listings.get(symbol), held_units.get(symbol, ZERO)
             difference = held - expected.get(symbol, ZERO)
             if difference and (listing is None or abs(difference) >= listing.lot):
                 yield self._finding(
@@ -233,7 +236,7 @@ class Comparison:
 
     def _cash(self) -> Iterator[Finding]:
         for currency, expected in self._expected_cash().items():
-            held = self._told.cash.get(currency, ZERO)
+            held = self._account.cash.get(currency, ZERO)
             short = expected - held
             if short > max(CENT, TOLERANCE * abs(expected)):
                 yield self._finding(

@@ -17,17 +17,17 @@ OPS_TABLES = ("events", "runs", "schedules", "ticks")
 
 @dg.asset(key=["rawsources", "yahoo"], partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
 def yahoo() -> None:
-    """What is fetched."""
+    """The asset of a source."""
 
 
 @dg.multi_asset(specs=[dg.AssetSpec(["ops", table]) for table in OPS_TABLES])
 def ops() -> Iterator[dg.MaterializeResult[None]]:
-    """What brings the agenda up to date."""
+    """The asset that updates the agenda."""
     yield from (dg.MaterializeResult(asset_key=["ops", table]) for table in OPS_TABLES)
 
 
 def ask_for_this_month(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """The month of now."""
+    """Request the current month."""
     return dg.RunRequest(partition_key=f"{datetime.now(UTC):%Y-%m-01}")
 
 
@@ -45,7 +45,7 @@ schedule = MovableSchedule(
 
 @dg.sensor(job=fetch_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=3600)
 def data_sensor() -> dg.SkipReason:
-    """Never asks."""
+    """Request nothing."""
     return dg.SkipReason("nothing to do")
 
 

@@ -1,4 +1,4 @@
-"""Parts of a page that the browser reads again: they cost as little as the page, and nothing where nothing changed."""
+"""Parts of a page that the browser reads again: they cost no more than the page, and nothing without a change."""
 
 import gzip
 import re
@@ -24,7 +24,7 @@ ASK = {"X-Strades-Part": "live"}
 
 
 def part_of(page: str) -> str:
-    """The live element of a page with all that stands in it, then band and chip of its frame; without white space."""
+    """The live element of a page with its content, then band and chip of its frame; without white space."""
     found = page.partition('<div id="live"')[2].partition('<script src="/static/dashboard/live')[0].rstrip()
     frame = re.findall(r'<div id="live-band".*?</div>|<span id="live-halts">.*?</span>', page, re.DOTALL)
     assert len(frame) == 2
@@ -47,7 +47,7 @@ def test_the_part_alone_is_that_of_the_page_and_304_while_nothing_changes(
     assert unquote(same["X-Strades-As-Of"]) in unquote(part["X-Strades-As-Of"])
 
 
-def test_what_changed_is_sent_and_said(traded: Connection, client_of: ClientOf) -> None:
+def test_a_change_is_sent_and_announced(traded: Connection, client_of: ClientOf) -> None:
     client = client_of("viewer")
     before = client.get("/", headers=ASK)
     assert "decisions since midnight: 2;" in before.content.decode()
@@ -103,7 +103,7 @@ def test_a_part_asks_the_database_at_most_a_dozen_times(path: str, traded: Conne
     assert len([query for query in queries if query not in ("BEGIN", "COMMIT")]) <= 12
 
 
-def test_a_part_is_nobodys_who_may_not_see_the_page(traded: Connection, client_of: ClientOf) -> None:
+def test_a_part_is_refused_to_who_may_not_see_the_page(traded: Connection, client_of: ClientOf) -> None:
     client = client_of("viewer", "ada")
     version = client.get("/", headers=ASK)["ETag"]
     end(SignIn.objects.all())

@@ -39,7 +39,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture
 def doubtful(traded: Connection, adbc: "AdbcConnection") -> str:
-    """The wallet measured, and its second order in doubt: the venue answered with a page. Gives the order's id."""
+    """The wallet measured, and its second order in doubt: the venue answered with a page. Returns the order's id."""
     wallet = load_wallet(traded, "paper")
     measure(traded, adbc, "paper", now=CLOCK)
     measure_history(traded, wallet, now=CLOCK)

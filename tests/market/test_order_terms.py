@@ -1,4 +1,4 @@
-"""The ids of decisions and intents: functions of their place in time, and of nothing that may differ a second time."""
+"""The ids of decisions and intents: functions of their place in time, and of nothing that differs in a second run."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

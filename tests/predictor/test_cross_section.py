@@ -1,4 +1,4 @@
-"""A listing beside its peers: by hand, and blind to what was not known."""
+"""A listing compared with its peers: figures by hand, and of nothing that was not known."""
 
 import numpy as np
 import pytest
@@ -33,13 +33,13 @@ def test_excess_is_over_the_mean_of_the_others() -> None:
     assert found.features["excess_return_1"] == pytest.approx([-0.3, -0.15, 0.45])
 
 
-def test_other_venues_are_no_peers_and_one_alone_has_none() -> None:
+def test_other_venues_are_no_peers_and_a_single_listing_has_none() -> None:
     found = compared([0.1, 0.2, 0.3], venues=[0, 0, 1])
     assert found.features["rank_return_1"][:2].tolist() == [-0.5, 0.5]
     assert all(np.isnan(column[2]) for column in found.features.values())
 
 
-def test_peer_known_later_is_not_seen_and_sees() -> None:
+def test_a_peer_that_is_known_later_is_left_out_of_earlier_ranks_and_has_its_own() -> None:
     found = compared([0.1, 0.2, 0.3], hours=[0, 0, 5])
     assert found.features["rank_return_1"].tolist() == [-0.5, 0.5, 0.5]
     assert found.features["peers_return_1"] == pytest.approx([0.2, 0.1, 0.15])
