@@ -83,7 +83,7 @@ def _ours(port: int, url: str) -> float:
 
 def _peer(port: int, url: str) -> float | None:
     try:
-        import httpx
+        import httpx  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         print("httpx is not installed: no peer")
         return None

@@ -137,7 +137,7 @@ def restore_month(month: date, *, url: str | None = None) -> int:
         except BaseException:
             connection.rollback()
             raise
-    return rows.num_rows
+    return int(rows.num_rows)
 
 
 def _known(cursor: "Cursor", month: date) -> ColdMonth | None:

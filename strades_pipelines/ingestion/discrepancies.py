@@ -187,10 +187,10 @@ def _is_same(found: Finding, told: Finding) -> bool:
 def _look(cursor: "Cursor", mark: Mark, now: datetime) -> tuple[int, int]:
     listing_id, interval, first, last = mark
     cursor.execute(LISTING.format(listing_id=listing_id))
-    [row] = cursor.fetchall() or [None]
-    if row is None:  # rows that a person wrote by hand, of nothing that is listed
+    listings = [Listing(*row) for row in cursor.fetchall()]
+    if not listings:  # rows of nothing that is listed: the table refers to no listing
         return 0, 0
-    listing = Listing(*row)
+    [listing] = listings
     first, last = _bounds(cursor, listing_id, interval, (first, last), NEIGHBOURS)
     stored = _read_stored(cursor, listing_id, interval)
     touched = [old for old in stored if old.finding.from_time <= last and old.finding.to_time >= first]

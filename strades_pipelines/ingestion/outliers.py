@@ -69,7 +69,7 @@ def find_outliers(prices: Prices, *, may_split: bool) -> list[Outlier]:
 def _exponents(ratios: Prices) -> NDArray[np.int64]:
     """Which power of ten each log ratio is; 0 where it is none."""
     exponents = np.rint(ratios / TENFOLD)
-    return np.where(np.abs(ratios - exponents * TENFOLD) <= UNIT_TOLERANCE, exponents, 0).astype(np.int64)
+    return np.asarray(np.where(np.abs(ratios - exponents * TENFOLD) <= UNIT_TOLERANCE, exponents, 0), np.int64)
 
 
 def _misplaced_exponents(closes: Prices, *, least: int) -> NDArray[np.int64]:

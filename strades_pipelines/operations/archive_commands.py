@@ -29,8 +29,8 @@ def run_archive(month: str | None, *, restore: bool, verify: bool, as_json: bool
     if verify:
         for each in months:
             verify_month(each, each.path)
-    document = {"months": [_row(each) for each in months], "verified": verify}
-    print_result(document, as_json, [table(COLUMNS, document["months"])])
+    rows = [_row(each) for each in months]
+    print_result({"months": rows, "verified": verify}, as_json, [table(COLUMNS, rows)])
 
 
 def _month(text: str) -> date:

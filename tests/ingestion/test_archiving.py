@@ -80,7 +80,7 @@ def read(
             order_by=("listing_id", "event_time", "trade_id"),
             **span,
         )
-    return found.to_pylist()
+    return list(found.to_pylist())
 
 
 def archive(url: str) -> Any:

@@ -14,6 +14,7 @@ from strades_pipelines.ingestion import discrepancies
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.ingestion.discrepancies import Finding, StoredFinding, compare_findings, join_marks
 from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.outliers import find_outliers
 from strades_pipelines.lineage.trace import trace_all
 from strades_pipelines.market.ids import int31
 from tests.ingestion.conftest import GATE, NOW, Store, gate_body
@@ -119,6 +120,22 @@ def test_a_repair_is_taken_back_where_the_source_corrects_itself(
     assert carry_out_requests(database_url, sources, clock=lambda: NOW + 2 * HOUR) == {}
 
 
+def test_who_accepts_while_the_source_corrects_itself_comes_first(
+    store: Store, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_wrong(database_url, store, (20,))
+    store(body(range(15, 25)), request_key="corrected", fetched_at=NOW + HOUR)
+    compare = discrepancies.compare_findings
+
+    def accepting(*findings: Any) -> Any:
+        decide(connection, accept=True)
+        return compare(*findings)
+
+    monkeypatch.setattr(discrepancies, "compare_findings", accepting)
+    load_stored(url=database_url, now=NOW + HOUR)
+    assert [row[-2:] for row in rows(connection, FOUND)] == [("accepted", "dashboard:bob")]
+
+
 def test_a_lone_close_far_off_is_to_be_left_out(
     store: Store, connection: Connection, database_url: str, sources: Sources
 ) -> None:
@@ -149,13 +166,13 @@ def test_a_run_that_grows_at_the_live_edge_is_proposed_each_time_it_doubled(
     ]
 
 
+@pytest.mark.parametrize("adjustment", ["split", "raw"])
 def test_a_split_that_no_source_states_is_proposed_and_accepted_takes_it_out_of_the_bars(
-    store: Store, connection: Connection, database_url: str, sources: Sources
+    store: Store, connection: Connection, database_url: str, sources: Sources, adjustment: str
 ) -> None:
-    # The fixture lists BTC_USDT; sessions of New York need a listing whose provider takes splits out of its prices.
     connection.execute(
-        "INSERT INTO records.listings VALUES (%s, 'yahoo', 'NVDA', 'USD', 0.01, 1, 'split', 'XNYS')",
-        [int31("yahoo", "NVDA")],
+        "INSERT INTO records.listings VALUES (%s, 'yahoo', 'NVDA', 'USD', 0.01, 1, %s, 'XNYS')",
+        [int31("yahoo", "NVDA"), adjustment],
     )
     connection.commit()
     given = {**GATE, "symbol": "NVDA", "venue": "yahoo", "interval": "1d", "calendar": "XNYS"}
@@ -177,10 +194,13 @@ def test_a_split_that_no_source_states_is_proposed_and_accepted_takes_it_out_of_
     decide(connection, accept=True)
     [outcome] = carry_out_requests(database_url, sources, clock=lambda: NOW + HOUR).values()
     assert outcome.startswith("done: records.corporate_actions: 1 new, 0 revised")
-    before = "SELECT max(close), min(close) FROM records.adjusted_candles WHERE open_time < %s"
-    assert rows(connection, before, at) == [(pytest.approx(121.4, abs=0.5), 120.0)]
+    before = "SELECT min(close) FROM records.adjusted_candles WHERE open_time < %s"
+    assert rows(connection, before, at) == [(120.0 if adjustment == "split" else 1200.0,)]
     assert rows(connection, "SELECT max(close) > 1200 FROM records.candles") == [(True,)]  # as its bytes say
-    assert [row[-2] for row in rows(connection, FOUND)] == ["accepted"]
+    connection.execute("UPDATE records.candles SET volume = 1")
+    connection.commit()
+    load_stored(url=database_url, now=NOW + 2 * HOUR)
+    assert [row[-2] for row in rows(connection, FOUND)] == ["accepted"]  # the split explains it: no second proposal
 
 
 def test_a_look_costs_what_changed_and_a_killed_one_is_made_up_for(
@@ -189,7 +209,7 @@ def test_a_look_costs_what_changed_and_a_killed_one_is_made_up_for(
     store(body(range(3000)))
     load_stored(url=database_url, now=NOW)
     read = []
-    judge = discrepancies.find_outliers
+    judge = find_outliers
 
     def counting(prices: Any, *, may_split: bool) -> Any:
         read.append(prices.shape[1])

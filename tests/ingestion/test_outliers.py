@@ -23,7 +23,7 @@ def walk(seed: int = 1, volatility: float = 0.02, bars: int = BARS) -> Prices:
     return np.array([opens, np.maximum(opens, closes) * reach[0], np.minimum(opens, closes) / reach[1], closes])
 
 
-def found(prices: Prices, *, may_split: bool = True) -> list[tuple[int, int, str, float]]:
+def found(prices: Prices, *, may_split: bool = True) -> list[tuple[int, int, str, object]]:
     """Where, why and by how much."""
     return [
         (one.first, one.last, one.cause, pytest.approx(one.factor, rel=1e-9))

@@ -93,11 +93,17 @@ def test_every_cause_that_fetching_cannot_close_has_its_reason() -> None:
 
 
 def test_the_months_of_several_sources_are_worked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(gap_closing, "backfill", lambda *words, **_: asked.append(words) or {"failures": []})
+    asked: list[tuple[Any, ...]] = []
+
+    def backfill(*words: Any, **_: object) -> dict[str, Any]:
+        asked.append(words)
+        return {"failures": []}
+
+    monkeypatch.setattr(gap_closing, "backfill", backfill)
     months = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 5, 6)]
     gap = FixableGap("v", "s", "1m", "a", 1, months[0], months[1])
-    launch([SourceMonths("a", *months[:2], (gap,)), SourceMonths("b", *months[2:], (gap,))], NOW, progress=print)
+    planned = [SourceMonths("a", months[0], months[1], (gap,)), SourceMonths("b", months[2], months[3], (gap,))]
+    launch(planned, NOW, progress=print)
     assert [(words[0], words[1]) for words in asked] == [
         (["rawsources/a"], None),
         (["rawsources/b"], None),
