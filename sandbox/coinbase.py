@@ -104,7 +104,7 @@ def ticker(world: World, pair: Pair, query: Mapping[str, str]) -> dict[str, obje
     return trade_row(pair, newest) | {"bid": prices["best_bid"], "ask": prices["best_ask"]}
 
 
-def ticker_row(pair: Pair, quote: Quote) -> dict[str, object]:
+def ticker_row(pair: Pair, quote: Quote) -> dict[str, str]:
     """The best bid and ask as the venue's stream has them."""
     price, size = 10 ** (8 - pair.price_decimals), 10 ** (8 - SIZE_DECIMALS)
     numbers = {

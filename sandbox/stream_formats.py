@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from sandbox import alpaca_data, binance, coinbase, gateio, kraken
 from sandbox.candles import Bar
-from sandbox.market import Pair
+from sandbox.market import PAIRS, Pair
 from sandbox.tape import Quote, Trade
 
 BINANCE_HOST = "data-stream.binance.vision"
@@ -70,8 +70,8 @@ class GateStream(StreamFormat):
         words = [str(word) for word in payload] if isinstance(payload, list) else []
         if channel != GATE_BARS:
             into = self.wanted.trades if channel == GATE_TRADES else self.wanted.quotes
-            into.update(word for word in words if word in gateio.PAIRS)
-        elif len(words) == 2 and words[1] in gateio.PAIRS and words[0] in gateio.SECONDS:
+            into.update(word for word in words if word in PAIRS)
+        elif len(words) == 2 and words[1] in PAIRS and words[0] in gateio.SECONDS:
             self.wanted.bars.add((words[1], words[0], gateio.SECONDS[words[0]] // 60))
         result = {"status": "success"}
         return [{"time": now // 1_000_000, "channel": channel, "event": "subscribe", "result": result}]
@@ -218,7 +218,8 @@ class AlpacaStream(StreamFormat):
         self.wanted.trades.update(pairs["trades"])
         self.wanted.quotes.update(pairs["quotes"])
         self.wanted.bars.update((symbol, "1m", 1) for symbol in pairs["bars"])
-        return [[{"T": "subscription"} | asked]]
+        said: dict[str, object] = {"T": "subscription", **asked}
+        return [[said]]
 
     def trade(self, pair: Pair, trade: Trade) -> object:
         """As REST has it."""

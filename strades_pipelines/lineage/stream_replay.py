@@ -37,6 +37,11 @@ FETCHES = """
     WHERE f.fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
     ORDER BY f.fetched_at, f.fetch_id
 """
+# Frames with messages of several instruments are no fetch of one of them.
+LISTINGS = """
+    SELECT DISTINCT listing_id FROM records.trades
+    WHERE fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
+"""
 FRAMES = "SELECT frame FROM rawsources.frames WHERE fetch_id = %s ORDER BY connection, sequence"
 HEARING = """
     SELECT DISTINCT w.wallet FROM trading.wallets AS w
@@ -96,6 +101,7 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
         fetches = read_rows(connection, FETCHES, connection_id)
         _read_again(connection, made, fetches)
         heard = [fetch["listing_id"] for fetch in fetches if fetch["listing_id"] is not None]
+        heard += [row["listing_id"] for row in read_rows(connection, LISTINGS, connection_id)]
         names = [row["wallet"] for row in read_rows(connection, HEARING, made.last, heard)]
         recorded, replayed = hashlib.sha256(), hashlib.sha256()
         for view in (view for name in names for view in load_wallet(connection, name).strategy_views()):

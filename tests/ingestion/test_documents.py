@@ -67,7 +67,7 @@ def test_dates_are_dates_and_times_keep_fractions(tmp_path: Path, shared_data: P
 @pytest.mark.parametrize(
     ("protocol", "name", "given", "match"),
     [
-        ("gateio_candels", "body.json", GIVEN, "expected one of binance_candles, .*was 'gateio_candels'"),
+        ("gateio_candels", "body.json", GIVEN, "expected one of alpaca_crypto_candles, .*was 'gateio_candels'"),
         ("../../secret", "body.json", GIVEN, "expected one of"),
         ("gateio_candles", "absent.json", GIVEN, "absent.json: expected a readable file"),
         ("gateio_candles", "body.json", ["symbol"], "expected key=value, was 'symbol'"),

@@ -1,17 +1,22 @@
 """Bars of trades: of a time, and of a number of trades, a volume or money; laws that hold whatever the trades are."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from strades_pipelines.bars.trade_bars import parse_every
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_size, bars_of_trades
 
-DAY = 86_400_000_000
+DAY, MINUTE = 86_400_000_000, 60_000_000
 Trades = list[tuple[int, int, int]]  # time, price, size
 # Whole numbers, whose sums are exact, around two midnights.
 TRADES = st.lists(
@@ -110,3 +115,32 @@ def test_bars_are_those_of_a_plain_loop(trades: list[tuple[int, int, int]]) -> N
         expected.append((prices[0], max(prices), min(prices), prices[-1], sum(size for _, size in own), len(own)))
     names = ("open", "high", "low", "close", "volume", "trade_count")
     assert [tuple(bar[name] for name in names) for bar in made] == expected
+
+
+def test_bars_of_krakens_recorded_trades_are_krakens_own(shared_data: Path) -> None:
+    folder = shared_data / "payloads/kraken/rest_nautilus"
+    given = {"symbol": "XBTUSDT", "interval": "1m"}
+
+    def read(name: str, file: str, kind: str) -> pa.Table:
+        body = (folder / f"http_{file}.json").read_bytes()
+        return parse(load_protocol(name), body, given=given, fetched_at=datetime(2025, 11, 12, tzinfo=UTC)).tables[kind]
+
+    trades = read("kraken_trades", "trades", "trade")
+    length = pc.utf8_length(trades["trade_id"])
+    by = [(name, "ascending") for name in ("event_time", "length", "trade_id")]
+    trades = trades.append_column("length", length).sort_by(by)
+    times = trades["event_time"].cast(pa.int64()).to_numpy()
+    made = bars_of_trades(times, trades["price"].to_numpy(), trades["size"].to_numpy(), MINUTE).to_pylist()
+    whole = {bar["open_time"]: bar for bar in made[1:-1]}  # the first and the last are of a part of their minute
+    venue = [
+        bar
+        for bar in read("kraken_candles", "ohlc", "candle").to_pylist()
+        if made[0]["open_time"] < bar["open_time"] < made[-1]["open_time"]
+    ]
+    assert len(venue) == 409
+    assert {bar["open_time"] for bar in venue if bar["trade_count"]} == set(whole)
+    for bar in filter(lambda bar: bar["trade_count"], venue):
+        ours = whole[bar["open_time"]]
+        names = ("open", "high", "low", "close", "trade_count")
+        assert [ours[name] for name in names] == [bar[name] for name in names]
+        assert ours["volume"] == pytest.approx(bar["volume"], abs=1e-8)

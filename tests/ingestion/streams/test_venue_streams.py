@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from sandbox.stream_formats import ALPACA_HOST, KRAKEN_HOST
+from strades_pipelines.lineage.stream_replay import replay_connection
 from strades_pipelines.settings import settings
 from tests.ingestion.streams.conftest import Streaming
 from tests.ingestion.streams.test_streams import BARS, LISTED, candles, tape
@@ -31,6 +32,21 @@ def check(streaming: Streaming, symbol: str, *, milliseconds: bool, least_minute
     assert bars == candles(NAMES[symbol], bars[0][0], end)
 
 
+def go_on(streaming: Streaming, host: str) -> None:
+    """Another start, without faults: it builds what stood behind the last message when the market stood still."""
+    streaming.sandbox.app.stream_faults[host].rules.clear()
+    streaming.record("x", minutes=4)
+
+
+def check_replay(streaming: Streaming) -> None:
+    """The frames of each connection are the bytes that were parsed, and say the rows that are stored."""
+    connections = streaming.rows("SELECT DISTINCT connection FROM rawsources.frames WHERE fetch_id IS NOT NULL")
+    for (connection,) in connections:
+        made = replay_connection(connection, streaming.url)
+        assert made.differences == []
+        assert made.rows > 0
+
+
 def test_a_disturbed_stream_of_kraken_ends_the_same(streaming: Streaming) -> None:
     streaming.use("kraken_trades", *NAMES)
     for kind, rule in (
@@ -43,8 +59,10 @@ def test_a_disturbed_stream_of_kraken_ends_the_same(streaming: Streaming) -> Non
         streaming.fault(KRAKEN_HOST, kind, **rule)
     made = streaming.record("x", minutes=8)
     assert made.counts.repairs > 0
+    go_on(streaming, KRAKEN_HOST)
     for symbol in NAMES:
         check(streaming, symbol, milliseconds=True)
+    check_replay(streaming)
 
 
 def test_a_disturbed_stream_of_alpaca_ends_the_same_with_its_quotes_and_bars(
@@ -62,6 +80,7 @@ def test_a_disturbed_stream_of_alpaca_ends_the_same_with_its_quotes_and_bars(
         streaming.fault(ALPACA_HOST, kind, **rule)
     made = streaming.record("x", minutes=8)
     assert made.counts.repairs > 0
+    go_on(streaming, ALPACA_HOST)
     for symbol in NAMES:
         check(streaming, symbol, milliseconds=False)
         own = streaming.rows(KEPT.format(LISTED), symbol)
@@ -72,3 +91,4 @@ def test_a_disturbed_stream_of_alpaca_ends_the_same_with_its_quotes_and_bars(
     assert streaming.rows("SELECT reason FROM records.rejects WHERE reason NOT IN ('duplicate')") == []
     with_secret = "SELECT count(*) FROM rawsources.frames WHERE position(%s IN frame) > 0"
     assert streaming.rows(with_secret, SECRET.encode()) == [(0,)]
+    check_replay(streaming)
