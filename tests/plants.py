@@ -403,8 +403,8 @@ PLANTS = (
     Plant(
         "a wallet sees a bar at its opening",
         f"{PACKAGE}/brokerage/feed.py",
-        '_times(table, "knowledge_time"), _times(table, "open_time"), prices',
-        '_times(table, "open_time"), _times(table, "open_time"), prices',
+        'times_of(table, "knowledge_time"), times_of(table, "open_time"), prices',
+        'times_of(table, "open_time"), times_of(table, "open_time"), prices',
         "tests/brokerage/test_no_lookahead_stored.py::"
         "test_2_poisoning_what_is_stored_changes_no_row_of_any_layer_up_to_that_time",
     ),
