@@ -62,7 +62,7 @@ def may_reach(person: User, other: User) -> bool:
     if other.pk in blocked_people(person) or not other.is_active:
         return False
     shared = Member.objects.filter(person=person, ended_at=None).values("organization")
-    return (
+    return bool(
         Contact.objects.filter(pair=pair_of(person, other), ended_at=None, accepted_at__isnull=False).exists()
         or Member.objects.filter(person=other, organization__in=shared, ended_at=None).exists()
     )

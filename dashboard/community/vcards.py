@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from dashboard.accounts.models import User
 from dashboard.bad_files import FileRefused
@@ -20,15 +21,16 @@ class Card:
 
 def write_cards(people: Iterable[User]) -> bytes:
     """The file: the name that everybody here sees, and no address."""
-    from icalendar import vText
-    from icalendar.parser import Contentline, Contentlines, Parameters
+    from icalendar import parser, vText
 
-    lines = Contentlines()
+    content: Any = parser  # its own types are not complete
+    lines = content.Contentlines()
     for person in people:
-        lines += [Contentline("BEGIN:VCARD"), Contentline("VERSION:4.0"), Contentline(f"UID:strades-{person.pk}")]
+        heads = ("BEGIN:VCARD", "VERSION:4.0", f"UID:strades-{person.pk}")
+        lines += [content.Contentline(head) for head in heads]
         for name in NAMES:
-            lines.append(Contentline.from_parts(name, Parameters(), vText(person.pseudo)))
-        lines.append(Contentline("END:VCARD"))
+            lines.append(content.Contentline.from_parts(name, content.Parameters(), vText(person.pseudo)))
+        lines.append(content.Contentline("END:VCARD"))
     return bytes(lines.to_ical()) if lines else b""
 
 
@@ -38,10 +40,11 @@ def read_cards(body: bytes) -> list[Card]:
     Raises:
         FileRefused: it is no vCard file.
     """
-    from icalendar.parser import Contentlines
+    from icalendar import parser
 
+    content: Any = parser
     try:
-        lines = Contentlines.from_ical(body.decode("utf-8-sig"))
+        lines = content.Contentlines.from_ical(body.decode("utf-8-sig"))
         parts = [line.parts() for line in lines if line]
     except (UnicodeDecodeError, ValueError) as error:
         raise FileRefused("vCard") from error

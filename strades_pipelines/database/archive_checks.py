@@ -26,7 +26,7 @@ from strades_pipelines.database.roles import (
 KINDS = (
     "TABLE DATA", "TABLE", "SCHEMA", "SEQUENCE SET", "SEQUENCE OWNED BY", "SEQUENCE", "INDEX", "CONSTRAINT",
     "FK CONSTRAINT", "CHECK CONSTRAINT", "VIEW", "DEFAULT ACL", "DEFAULT", "ACL", "COMMENT",
-    "FUNCTION", "TRIGGER",
+    "FUNCTION", "TRIGGER", "POLICY", "ROW SECURITY",
 )  # fmt: skip
 ENTRY = re.compile(rf"\d+; \d+ \d+ (?:{'|'.join(KINDS)}) ")
 # What SQL in an archive may have made beside tables, sequences, indexes and views, whatever its entry is called; with
@@ -38,7 +38,10 @@ CODE = """
     UNION ALL SELECT 'trigger ' || tgname, tgenabled::text || pg_get_triggerdef(oid) FROM pg_trigger
         WHERE NOT tgisinternal
     UNION ALL SELECT 'rule ' || rulename, '' FROM pg_rewrite WHERE oid >= 16384 AND rulename <> '_RETURN'
-    UNION ALL SELECT 'policy ' || polname, '' FROM pg_policy
+    UNION ALL SELECT 'policy ' || polname || ' on ' || polrelid::regclass, concat_ws(
+            ' ', polcmd, polpermissive, polroles::regrole[], pg_get_expr(polqual, polrelid), 'check',
+            pg_get_expr(polwithcheck, polrelid)
+        ) FROM pg_policy
     UNION ALL SELECT 'event trigger ' || evtname, '' FROM pg_event_trigger
     UNION ALL SELECT 'extension ' || extname, '' FROM pg_extension WHERE oid >= 16384
     UNION ALL SELECT 'language ' || lanname, '' FROM pg_language WHERE oid >= 16384
@@ -61,12 +64,20 @@ RULES = """
         WHERE oid >= 16384 AND conrelid <> 0 AND contype <> 'n'  -- of NOT NULL, pg_dump keeps no name
     UNION ALL SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
         INNER JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indisunique AND c.oid >= 16384 AND c.relkind = 'r'
+    UNION ALL SELECT 'row security of ' || oid::regclass, '' FROM pg_class WHERE oid >= 16384 AND relrowsecurity
+    UNION ALL SELECT 'options of ' || oid::regclass, reloptions::text FROM pg_class
+        WHERE oid >= 16384 AND relkind = 'v' AND reloptions IS NOT NULL
 """
-# dbt's table of daily bars has triggers that functions of the migrations make (models/cleaned/daily_bars.yml).
+# dbt's table of daily bars has triggers that functions of the migrations make (models/cleaned/daily_bars.yml), and its
+# marts with wallets have row security (macros/guard_wallets.sql).
 WATCHED = (
     "CREATE TABLE cleaned.daily_bars ()",
     "SELECT predictions.watch_daily_bars()",
     "SELECT trading.watch_daily_bars()",
+    "CREATE TABLE marts.lineage_nodes (wallet text)",
+    "SELECT trading.guard_wallets('marts.lineage_nodes')",
+    "CREATE TABLE marts.lineage_edges (wallet text)",
+    "SELECT trading.guard_wallets('marts.lineage_edges')",
 )
 
 UNCHANGED = "the world is as it was"

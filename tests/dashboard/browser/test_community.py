@@ -144,7 +144,15 @@ def test_pages_of_people_keep_nobody_out_speak_french_and_fit_a_phone(
     pete.follow("text=Study of a day")
     meeting = pete.page.url.removeprefix(installation.url)
     problems: list[str] = []
-    of_olga = ("/community/", "/contacts/", "/organizations/", desk, "/messages/new/", thread, "/messages/?q=look")
+    of_olga: tuple[str, ...] = (
+        "/community/",
+        "/contacts/",
+        "/organizations/",
+        desk,
+        "/messages/new/",
+        thread,
+        "/messages/?q=look",
+    )
     of_olga += ("/events/", "/events/new/", meeting, "/wallets/paper/sharing/", "/agenda/?day=2024-01-03")
     pages = {
         "olga": of_olga,
