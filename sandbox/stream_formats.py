@@ -178,8 +178,10 @@ class KrakenStream(StreamFormat):
             is_known = into is not None and symbol in kraken.STREAM_SYMBOLS
             if into is not None and is_known:
                 into.add(kraken.STREAM_SYMBOLS[symbol].symbol)
-            said = {"result": {"channel": channel, "symbol": symbol}} if is_known else {"error": "Unsupported"}
-            answers.append({"method": "subscribe", "success": is_known} | said)
+            said: dict[str, object] = {"error": "not supported"}
+            if is_known:
+                said = {"result": {"channel": channel, "symbol": symbol}}
+            answers.append({"method": "subscribe", "success": is_known, **said})
         return answers
 
     def trade(self, pair: Pair, trade: Trade) -> object:

@@ -19,7 +19,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 NUMBERS = ("bid", "bid_size", "ask", "ask_size")
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 
 def read(protocol: Protocol, body: bytes, symbol: str = "BTC_USDT") -> Parsed:
