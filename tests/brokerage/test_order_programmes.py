@@ -33,8 +33,8 @@ from tests.brokerage.conftest import MINUTE, PAPER, REPLAY, Connection
 from tests.brokerage.test_explicit_orders import BEGINNING, add_bars
 from tests.strategy.both import (
     BRACKET,
-    CANCEL,
     CANCEL_ALL,
+    CANCEL_STEP,
     ORDER,
     TARGET,
     Outcome,
@@ -50,6 +50,7 @@ from tests.strategy.builders import MINUTE_US
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
+ORDER_STEPS = 15
 BARS = 40  # of which the first ten are before midnight, so that orders for the day end
 FIRST = BEGINNING + timedelta(minutes=20)
 OPENED = FIRST + MINUTE / 2  # so that the bar before is not known then
@@ -85,8 +86,10 @@ class Programme(Script):
 @st.composite
 def programmes(draw: st.DrawFn, closes: list[float]) -> Steps:
     """At least one order of each kind, each at a random bar, with a random size, distance and time in force."""
-    # Cancels come first in their bar: what is cancelled in the instant that it is made in is never sent on paper.
-    steps = [step(draw(st.integers(2, BARS)), CANCEL, quantity=float(draw(st.integers(1, 8)))) for _ in range(2)]
+    # Cancels come first in their bar: what is cancelled in the instant that it is made in is never sent on paper. They
+    # name a step: numbers are an account's own, and a target has one per event and none on paper.
+    cancelled = st.integers(3, 2 + ORDER_STEPS)
+    steps = [step(draw(st.integers(2, BARS)), CANCEL_STEP, quantity=float(draw(cancelled))) for _ in range(2)]
     steps.append(step(draw(st.integers(BARS // 2, BARS)), CANCEL_ALL))
 
     def at() -> tuple[int, float, float, float]:

@@ -60,7 +60,8 @@ KINDS = {
     RecordedFill: RECORDED_FILL,
 }
 # What a step does, and in which hook: with the nth event, fill, timer, or change of an order.
-TARGET, ORDER, CANCEL, CANCEL_ALL, BRACKET, WEIGHT, NOTIONAL = range(7)
+# `CANCEL` names an order by its number, `CANCEL_STEP` by the step that asked for it, counted from 0.
+TARGET, ORDER, CANCEL, CANCEL_ALL, BRACKET, WEIGHT, NOTIONAL, CANCEL_STEP = range(8)
 EVENT, FILL, TIMER, CHANGE = range(4)
 WIDTH = 13
 
@@ -95,6 +96,7 @@ class Script(Strategy):
         self.steps = [number for one in steps for number in one] or [-1.0] * WIDTH
         self.count = len(self.steps) // WIDTH
         self.calls = [0] * 4
+        self.numbers = [0] * max(1, self.count)
         self.heard = 0.0
 
     @cold
@@ -118,12 +120,15 @@ class Script(Strategy):
             account.set_notional(i, quantity)
         elif what == CANCEL:
             account.cancel(int(quantity))
+        elif what == CANCEL_STEP:
+            if self.numbers[int(quantity)] > 0:
+                account.cancel(self.numbers[int(quantity)])
         elif what == CANCEL_ALL:
             account.cancel_all(i)
         elif what == BRACKET:
-            account.bracket(i, quantity, s[at + 6], s[at + 7], s[at + 5])
+            self.numbers[at // WIDTH] = account.bracket(i, quantity, s[at + 6], s[at + 7], s[at + 5])
         else:
-            account.order(
+            self.numbers[at // WIDTH] = account.order(
                 i,
                 quantity,
                 s[at + 5],
