@@ -38,6 +38,8 @@ EXPORTED = frozenset(
         "data_bytes",
         "thread_export",
         "own_data",
+        "contact_cards",
+        "meetings_file",
     }
 )
 
