@@ -39,6 +39,8 @@ EXPORTED = frozenset(
         "thread_export",
         "shop_bundle",
         "own_data",
+        "contact_cards",
+        "meetings_file",
     }
 )
 

@@ -117,7 +117,7 @@ def _local(at: datetime, place: ZoneInfo) -> datetime:
 
 def _repeats(rule: str, first: datetime, after: datetime, last: datetime) -> Iterator[datetime]:
     """The repeats up to `last`, at least those from `after` on: years of days before it are not gone through."""
-    from dateutil.rrule import rrulestr
+    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
     parts = dict(part.split("=") for part in rule.split(";"))
     until = parts.pop("UNTIL", None)

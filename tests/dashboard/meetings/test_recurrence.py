@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
 from dashboard.meetings.recurrence import MOST_REPEATS, RuleRefused, occurrences, parse_rule, with_end
 
