@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion import discrepancies
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.ingestion.discrepancies import Finding, StoredFinding, compare_findings, join_marks
-from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.loader import LoaderConnections, load_stored
 from strades_pipelines.ingestion.outliers import find_outliers
 from strades_pipelines.lineage.trace import trace_all
 from strades_pipelines.market.ids import int31
@@ -226,6 +227,16 @@ def test_a_look_costs_what_changed_and_a_killed_one_is_made_up_for(
     assert load_stored(url=database_url, now=NOW + HOUR).discrepancies == 0
     assert read == [256, 256]  # the new bar, five before, and 250 that say what is usual
     assert rows(connection, "SELECT count(*) FROM ops.changed_rows WHERE reader = 'records.discrepancies'") == [(0,)]
+
+
+def test_a_stream_s_batch_leaves_the_look_to_the_next_load(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    store(body(range(3001), wrong=[3000]))
+    with closing(LoaderConnections(database_url)) as connections:
+        assert load_stored(now=NOW, connections=connections).discrepancies == 0
+    assert rows(connection, FOUND) == []
+    assert load_stored(url=database_url, now=NOW).discrepancies == 1
 
 
 def test_marks_of_a_series_are_joined_and_those_of_others_are_not() -> None:
