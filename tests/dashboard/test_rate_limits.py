@@ -127,7 +127,7 @@ def test_a_file_whose_row_cannot_be_written_is_not_given(client_of: ClientOf, tr
 def test_every_url_that_gives_a_file_is_counted() -> None:
     """By their paths: what ends like a file, or says that it is saved."""
     paths = {pattern.name: str(pattern.pattern) for pattern in urlpatterns}
-    ends = re.compile(r"\.(?:csv|json|vcf)$|events\.ics$|rows\.<|download/$|/bytes/$")
+    ends = re.compile(r"\.(?:csv|json|vcf|zip)$|events\.ics$|rows\.<|download/$|/bytes/$")
     of_files = {name for name, path in paths.items() if ends.search(path)}
     assert of_files == EXPORTED
 
