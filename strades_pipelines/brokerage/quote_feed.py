@@ -42,5 +42,6 @@ def quote_columns(table: pa.Table, index: Mapping[int, int]) -> Columns:
     count = table.num_rows
     i = np.array([index[listing_id] for listing_id in table["listing_id"].to_pylist()], np.int32)
     time = np.asarray(table["knowledge_time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
-    numbers = (np.asarray(table[name].cast(pa.float64()).fill_null(np.nan)) for name in NUMBERS)
-    return Columns(np.full(count, QUOTE, np.int8), i, time, np.arange(count), *numbers, np.zeros(count))
+    bid, bid_size, ask, ask_size = (np.asarray(table[name].cast(pa.float64()).fill_null(np.nan)) for name in NUMBERS)
+    kind, zero = np.full(count, QUOTE, np.int8), np.zeros(count)
+    return Columns(kind, i, time, np.arange(count), bid, bid_size, ask, ask_size, zero)
