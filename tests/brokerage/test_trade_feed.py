@@ -102,6 +102,7 @@ def test_input_changes_of_trades_are_deleted_after_an_hour_unless_a_checkpoint_l
     add_trades([(3, 300, 1.0, "sell")], came=300)
     market.execute("UPDATE trading.input_changes SET changed_at = now() - interval '61 minutes'")
     market.commit()
+    wait_for_older_transactions(market)
     assert checkpoints.delete_old_changes(market) == 2
     assert rows(market, "SELECT known_from FROM trading.input_changes WHERE subject LIKE 'trades:%'") == [
         (START + 100 * SECOND,)
