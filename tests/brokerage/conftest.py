@@ -13,6 +13,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.connection import connect
+from tests.waiting import wait_until
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -169,6 +170,12 @@ def add_days(market: Connection, database_url: str) -> AddCandles:
 def wallet(market: Connection) -> Wallet:
     """An open paper wallet."""
     return open_wallet(market, PAPER, now=START)
+
+
+def wait_for_older_transactions(connection: Connection) -> None:
+    """Changes are deleted once no transaction of the server is older, and the server of the tests has others."""
+    over = "changed_by < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    wait_until(lambda: rows(connection, f"SELECT bool_and({over}) FROM trading.input_changes") == [(True,)])
 
 
 def rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:

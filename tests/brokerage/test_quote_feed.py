@@ -31,6 +31,7 @@ from tests.brokerage.conftest import (
     AddQuotes,
     Connection,
     rows,
+    wait_for_older_transactions,
 )
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def test_a_quote_stored_behind_a_checkpoint_is_processed_and_its_note_is_kept_un
     add_quotes([sellers(4, 5)], came=150)  # too late to be an event
     market.execute("UPDATE trading.input_changes SET changed_at = now() - interval '61 minutes'")
     market.commit()
+    wait_for_older_transactions(market)
     assert checkpoints.delete_old_changes(market) == 2
     assert rows(market, "SELECT known_from FROM trading.input_changes WHERE subject = 'quotes:11'") == [
         (START + 100 * SECOND,)

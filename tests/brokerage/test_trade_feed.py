@@ -24,6 +24,7 @@ from tests.brokerage.conftest import (
     AddTrades,
     Connection,
     rows,
+    wait_for_older_transactions,
 )
 from tests.waiting import wait_until
 
