@@ -106,7 +106,7 @@ def read_bars(cursor: "Cursor", window: BarWindow, *, with_revisions: bool) -> B
 
 def heard_bars(bars: pa.Table, opened_at: datetime) -> pa.Table:
     """The bars without the warm-up."""
-    column = bars["knowledge_time", "recorded_at"]
+    column = bars["knowledge_time"]
     return bars.filter(pc.greater_equal(column, pa.scalar(opened_at, column.type)))
 
 
