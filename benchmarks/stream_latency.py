@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from benchmarks.brokerage import database
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.session_cache import SessionCache
-from strades_pipelines.brokerage.stream_desk import StreamDesk, trade_hearing_wallets
+from strades_pipelines.brokerage.stream_desk import StreamDesk, stream_hearing_wallets
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
@@ -98,7 +98,7 @@ async def _run(url: str, sessions: SessionCache) -> tuple[list[float], int]:
 def _start(url: str, sessions: SessionCache, say: Callable[[str], None]) -> list[asyncio.Task[None]]:
     sources = load_sources(PROJECT / "Sources.json")
     sync_listings(sources, url=url, now=now())
-    [template] = trade_hearing_wallets()
+    [template] = stream_hearing_wallets()
     with connect(url) as connection:
         open_wallet(connection, template, now=now())
     desk = StreamDesk(url, clock=now, say=say)

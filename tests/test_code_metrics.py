@@ -10,7 +10,6 @@ MOST_FILE_LINES, MOST_FUNCTION_LINES = 300, 60
 MOST_LARGER_FILE_LINES, MOST_LARGER_FUNCTION_LINES = 480, 75
 LARGER_FILES = {
     "benchmarks/brokerage.py",
-    "strades_pipelines/brokerage/live_session.py",
     "strades_pipelines/brokerage/portfolio.py",
     "strades_pipelines/brokerage/reconciliation.py",
     "strades_pipelines/brokerage/stepping.py",

@@ -56,11 +56,12 @@ THIN_OUT = """
         )
     )
 """
-# Trades come several times a second: a note of them goes after an hour, unless a checkpoint that is behind them did not
-# see them. One that is made later sees them.
-SEEN_TRADES = """
+# Trades and quotes come several times a second: a note of them goes after an hour, unless a checkpoint that is behind
+# them did not see them. One that is made later sees them.
+SEEN_STREAMS = """
     DELETE FROM trading.input_changes AS change
-    WHERE change.subject LIKE 'trades:%' AND change.changed_at < now() - interval '1 hour'
+    WHERE (change.subject LIKE 'trades:%' OR change.subject LIKE 'quotes:%')
+        AND change.changed_at < now() - interval '1 hour'
         AND change.changed_by < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
         AND NOT EXISTS (
             SELECT FROM trading.wallet_checkpoints AS c
@@ -116,11 +117,13 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
     subjects += [f"adjustments:{listing}" for listing in ids]
     subjects += [f"trades:{listing}" for listing in ids if strategy.hears_trades()]
+    subjects += [f"quotes:{listing}" for listing in ids if strategy.hears("on_quote")]
     subjects += [subject for hook, subject in OTHER_SUBJECTS.items() if strategy.hears(hook)]
     subjects += [f"forecasts:{listing}:{model}" for listing in ids for model in strategy.models]
     fingerprint = None if trigger is None else hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
     since = warm_up_start(wallet.opened_at, wallet.interval, strategy.lookback)
-    since = min(since, wallet.opened_at - timedelta(seconds=max(strategy.trade_window, strategy.article_window)))
+    window = max(strategy.trade_window, strategy.quote_window, strategy.article_window)
+    since = min(since, wallet.opened_at - timedelta(seconds=window))
     return Ground(seen, read_at, fingerprint, [*subjects, f"wallet:{wallet.name}", "*"], since)
 
 
@@ -186,7 +189,7 @@ def delete_old_changes(connection: Connection) -> int:
     """Delete the changes that no checkpoint has to see any more; returns how many. Commits nothing."""
     statement = "DELETE FROM trading.input_changes WHERE changed_at < now() - make_interval(days => %s)"
     deleted = connection.execute(statement, [KEPT_DAYS + 1]).rowcount
-    return deleted + connection.execute(SEEN_TRADES).rowcount
+    return deleted + connection.execute(SEEN_STREAMS).rowcount
 
 
 def _without_past_orders(connection: Connection, wallet: Wallet, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -105,7 +105,9 @@ class DecisionJournal(Journal):
         if strategy.lookback and (window := self._window(time, i, trigger)):
             inputs["bars"] = window
         if strategy.hears_trades():
-            inputs["trades"] = self._trades(time)
+            inputs["trades"] = self._heard(time, strategy.trade_window)
+        if strategy.hears("on_quote"):
+            inputs["quotes"] = self._heard(time, strategy.quote_window)
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
         if articles := self._articles_read(time, i):
@@ -269,9 +271,9 @@ class DecisionJournal(Journal):
             articles.popleft()
         return [article for _, article in articles]
 
-    def _trades(self, time: int) -> dict[str, Any]:
-        """The trades that the strategy may have read: those of all listings that it heard in its window."""
-        since = time - round(self._engine.state.strategy.trade_window * 1_000_000)
+    def _heard(self, time: int, window: float) -> dict[str, Any]:
+        """The trades or quotes that the strategy may have read: those of all listings in a window of seconds."""
+        since = time - round(window * 1_000_000)
         return {
             "listing_ids": [listing.listing_id for listing in self._listings],
             "heard_from": stamp(moment(since)),

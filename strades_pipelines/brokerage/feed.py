@@ -14,6 +14,7 @@ from strades_pipelines.brokerage.bar_feed import BarWindow, heard_bars, last_clo
 from strades_pipelines.brokerage.decisions import PredictionIds
 from strades_pipelines.brokerage.model_trust import Standings, read_standings
 from strades_pipelines.brokerage.open_hours import OpenHours
+from strades_pipelines.brokerage.quote_feed import quote_columns, read_quotes
 from strades_pipelines.brokerage.record_feed import (
     NOTHING_ELSE,
     ArticleIds,
@@ -23,7 +24,7 @@ from strades_pipelines.brokerage.record_feed import (
     read_records,
     times_of,
 )
-from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
+from strades_pipelines.brokerage.trade_feed import FeedRange, read_trades, trade_columns
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.engine.columns import Columns, Floats, Integers
 from strades_pipelines.engine.event_chain import joined
@@ -77,14 +78,14 @@ def read_feed(
     fills: Sequence[Fill] = (),
     since: datetime | None = None,
     stored_by: datetime | None = None,
-    trades: TradeRange | None = None,
     hearing: Hearing = NOTHING_ELSE,
+    by_arrival: bool = True,
 ) -> StoredFeed:
     """Everything known in `[opened_at, end)`, with up to `lookback` bars of each listing from before.
 
     Args:
-        trades: those to include; None for a strategy that hears none.
         hearing: which other records the strategy hears of.
+        by_arrival: trades and quotes are known when they were first stored; otherwise when they happened.
         since: only what was known then or later, for an engine that goes on from there; not before `opened_at`.
         stored_by: the rows as they were stored at this time, those that were replaced since included.
         models: names of the forecasts to include.
@@ -105,9 +106,9 @@ def read_feed(
         ids |= {
             (i, time, model): name for (i, time), name in zip(keys, table["prediction_id"].to_pylist(), strict=True)
         }
-    if trades is not None:
-        tables.append(read_trades(cursor, index, trades, stored_by=stored_by))
-        parts.append(trade_columns(tables[-1], index))
+    for table, columns in _read_trades_and_quotes(cursor, window, hearing, by_arrival=by_arrival):
+        tables.append(table)
+        parts.append(columns)
     records = read_records(cursor, index, hearing, known, is_resumed=window.is_resumed)
     parts += records.parts
     tables += records.tables
@@ -124,6 +125,21 @@ def read_feed(
     inputs_hash = _hash(tables, standings)
     articles = records.article_ids
     return StoredFeed(listings, bars.num_rows, as_of, inputs_hash, events, ids, standings, article_ids=articles)
+
+
+def _read_trades_and_quotes(
+    cursor: "Cursor", window: BarWindow, hearing: Hearing, *, by_arrival: bool
+) -> Iterator[tuple[pa.Table, Columns]]:
+    """The trades and the quotes that a strategy hears, as tables and as events."""
+    index, known = window.index, window.known
+    for hook, warm_up, read, columns_of in (
+        ("on_trade", hearing.trade_window, read_trades, trade_columns),
+        ("on_quote", hearing.quote_window, read_quotes, quote_columns),
+    ):
+        if hook in hearing.hooks:
+            start = known.start if window.is_resumed else known.start - warm_up
+            table = read(cursor, index, FeedRange(start, known.end, by_arrival), stored_by=known.stored_by)
+            yield table, columns_of(table, index)
 
 
 def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:

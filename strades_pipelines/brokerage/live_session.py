@@ -7,20 +7,18 @@ decisions, as long as nothing changes behind the instant that it stands at: `liv
 import json
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from strades_pipelines.brokerage.decisions import DecisionJournal, ForgottenOrder
-from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
-from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, LiveTargets, order_ends
-from strades_pipelines.brokerage.model_trust import check_models
-from strades_pipelines.brokerage.movements import cash_flows
-from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
+from strades_pipelines.brokerage.feed import StoredFeed
+from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, LiveTargets
+from strades_pipelines.brokerage.live_inputs import INSTANT, LiveInputs, WantedInputs, filled_before, read_inputs
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.record_feed import NOTHING_ELSE, Hearing
-from strades_pipelines.brokerage.trade_feed import TradeRange
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.gate import Gate
@@ -37,20 +35,8 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 LOGGER = logging.getLogger(__name__)
-INSTANT = timedelta(microseconds=1)
 # A listing whose newest bar is older by more than so many holds no checkpoint back.
 LONGEST_LAG = 120
-# One snapshot for all that is read of the feed: a change that it does not see is of no event that was stepped through.
-ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-SNAPSHOT = "SELECT pg_current_snapshot()::text"
-FORGOTTEN = """
-    SELECT f.intent_id FROM trading.fills AS f
-    INNER JOIN trading.intents AS i USING (intent_id)
-    INNER JOIN signals.decisions AS d USING (decision_id)
-    WHERE f.wallet = %(wallet)s AND f.known_at >= %(since)s AND d.decided_at < %(since)s
-        AND d.order_request IS NOT NULL AND d.trigger_kind <> 'person'
-        AND (%(sleeve)s::text IS NULL OR d.strategy = %(sleeve)s)
-"""
 
 
 @dataclass(frozen=True)
@@ -113,9 +99,9 @@ class LiveSession:
         self.wallet, self._base, self._stored_by = wallet, base, stored_by
         self._engine = self._new_engine()
         strategy = self._engine.state.strategy
-        self._models, self._lookback = strategy.models, strategy.lookback
-        self._trade_window = strategy.trade_window if is_deciding and strategy.hears_trades() else None
-        self._hearing = Hearing.of(strategy) if is_deciding else NOTHING_ELSE
+        self._wanted = WantedInputs(
+            strategy.models, strategy.lookback, Hearing.of(strategy) if is_deciding else NOTHING_ELSE
+        )
         self._session = Session(EventChain([]), None, [self._engine], observer=self._engine.journal.see)
         self._is_started = False
         self._last_bars = [BEGINNING] * len(wallet.listings)
@@ -142,8 +128,9 @@ class LiveSession:
             ForgottenOrder: a fill is of an order that the checkpoint does not know any more.
         """
         resumed_at = self._start()
-        seen, fills, feed = self._read(connection, adbc, now)
+        inputs = self._read(connection, adbc, now)
         engine, journal, session = self._engine, self._engine.journal, self._session
+        feed = inputs.feed
         end = int(np.searchsorted(feed.columns.time, microseconds(now + INSTANT), side="left"))
         columns = feed.columns.rows(0, end)
         covers_to = self._next_checkpoint(columns)
@@ -162,7 +149,7 @@ class LiveSession:
         return Stepped(
             wallet=self.wallet,
             feed=feed,
-            fills=fills,
+            fills=inputs.fills,
             progress=session.progress[0],
             decisions=list(journal.made),
             targets=list(engine.account.decided),
@@ -171,7 +158,7 @@ class LiveSession:
             events=end,
             resumed_at=resumed_at,
             checkpoint=checkpoint,
-            seen=seen,
+            seen=inputs.seen,
         )
 
     def finish(self) -> None:
@@ -196,68 +183,30 @@ class LiveSession:
         self._is_started = True
         return None if self._base is None else self.stands_at
 
-    def _read(
-        self, connection: Connection, adbc: "AdbcConnection", now: datetime
-    ) -> tuple[str, list[Fill], StoredFeed]:
-        """What is new up to and with `now`: the snapshot it was read in, the fills and the events."""
-        wallet, since = self.wallet, self._read_from
-        adbc.rollback()  # a snapshot is taken at the beginning of a transaction
-        try:
-            with adbc.cursor() as cursor:
-                cursor.execute(ONE_SNAPSHOT)
-                cursor.execute(SNAPSHOT)
-                [(seen,)] = cursor.fetchall()
-                fills = self._read_account(connection)
-                check_models(cursor, self._models)
-                feed = read_feed(
-                    cursor,
-                    wallet.listings,
-                    interval=wallet.interval,
-                    opened_at=wallet.opened_at,
-                    end=now + INSTANT,
-                    lookback=self._lookback,
-                    models=self._models,
-                    fills=fills,
-                    since=since,
-                    stored_by=self._stored_by,
-                    trades=self._trades(since, now),
-                    hearing=self._hearing,
-                )
-        finally:
-            adbc.rollback()
-        journal = self._engine.journal
-        journal.prediction_ids, journal.article_ids = feed.prediction_ids, feed.article_ids
-        return seen, fills, feed
-
-    def _read_account(self, connection: Connection) -> list[Fill]:
-        """Give the engine the fills, ends of orders and cash flows that it has not taken in; returns the fills."""
-        wallet, engine, since = self.wallet, self._engine, self._read_from
-        fills = fills_in_order(fills_of_session(connection, wallet, since=since, stored_by=self._stored_by))
-        engine.fill_intents = [fill.intent_id for fill in fills]
-        engine.ends = order_ends(connection, wallet, since=None if since is None else moment(self.stands_at))
-        engine.flows = [flow for flow in cash_flows(connection, wallet) if flow.at > self.stands_at]
+    def _read(self, connection: Connection, adbc: "AdbcConnection", now: datetime) -> LiveInputs:
+        """Read what is new up to and with `now`, and give the engine and its journal what is no event."""
+        since = self._read_from
+        inputs = read_inputs(
+            connection,
+            adbc,
+            self.wallet,
+            self._wanted,
+            since=since,
+            now=now,
+            ended_since=None if since is None else moment(self.stands_at),
+            stored_by=self._stored_by,
+        )
+        engine, journal = self._engine, self._engine.journal
+        engine.fill_intents = [fill.intent_id for fill in inputs.fills]
+        engine.ends = inputs.ends
+        engine.flows = [flow for flow in inputs.flows if flow.at > self.stands_at]
         engine.ends_seen = engine.flows_seen = 0
-        if self._base is not None and fills:
-            self._check_known(connection, self._base.covers_to)
-        return fills
-
-    def _check_known(self, connection: Connection, covers_to: datetime) -> None:
-        """Refuse a fill of an order that was over by the checkpoint, which has forgotten it."""
-        of_strategy = {
-            "wallet": self.wallet.name,
-            "since": covers_to,
-            # Where nothing is decided, no order is anyone's to remember.
-            "sleeve": "" if self.wallet.sleeves else self.wallet.sleeve_name,
-        }
-        for (intent_id,) in connection.execute(FORGOTTEN, of_strategy):
-            if intent_id not in self._engine.journal.numbers:
-                raise ForgottenOrder(f"order {intent_id}")
-
-    def _trades(self, since: datetime | None, now: datetime) -> TradeRange | None:
-        if self._trade_window is None:
-            return None
-        warm_up = self.wallet.opened_at - timedelta(seconds=self._trade_window)
-        return TradeRange(warm_up if since is None else since, now + INSTANT)
+        if self._base is not None and inputs.fills:
+            for intent_id in filled_before(connection, self.wallet, self._base.covers_to):
+                if intent_id not in journal.numbers:
+                    raise ForgottenOrder(f"order {intent_id}")
+        journal.prediction_ids, journal.article_ids = inputs.feed.prediction_ids, inputs.feed.article_ids
+        return inputs
 
     def _new_engine(self) -> LiveEngine:
         wallet, size = self.wallet, len(self.wallet.listings)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
 INSTANT = timedelta(microseconds=1)
-HOOKS = ("on_bar_revision", "on_gap", "on_article", "on_corporate_action")
+HOOKS = ("on_trade", "on_quote", "on_bar_revision", "on_gap", "on_article", "on_corporate_action")
+WINDOWS = {"on_trade": "trade_window", "on_quote": "quote_window", "on_article": "article_window"}
 ArticleIds = dict[float, str]  # by the number of its event: source and article_id, with a space between
 Stretches = Mapping[int, Sequence[tuple[int, int]]]  # by listing: opening and closing times, microseconds UTC
 NAMES = """
@@ -86,16 +87,19 @@ STRETCHES = """
 
 @dataclass(frozen=True)
 class Hearing:
-    """Which of `HOOKS` a strategy has, and how far back a decision of it reads news."""
+    """Which of `HOOKS` a strategy has, and how far back a decision of it reads trades, quotes and news."""
 
     hooks: frozenset[str] = frozenset()
+    trade_window: timedelta = timedelta(0)
+    quote_window: timedelta = timedelta(0)
     article_window: timedelta = timedelta(0)
 
     @classmethod
     def of(cls, strategy: Strategy) -> "Hearing":
         """What a strategy hears."""
         hooks = frozenset(hook for hook in HOOKS if strategy.hears(hook))
-        return cls(hooks, timedelta(seconds=strategy.article_window) if "on_article" in hooks else timedelta(0))
+        windows = {name: timedelta(seconds=getattr(strategy, name)) for hook, name in WINDOWS.items() if hook in hooks}
+        return cls(hooks, **windows)
 
 
 NOTHING_ELSE = Hearing()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
@@ -16,7 +16,6 @@ from strades_pipelines.brokerage.replay_engine import new_engine
 from strades_pipelines.brokerage.replay_orders import ReplayOrders
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
 from strades_pipelines.brokerage.results import last_closes_at, result_rows
-from strades_pipelines.brokerage.trade_feed import TradeRange
 from strades_pipelines.brokerage.trading_rows import (
     Row,
     cash_row,
@@ -117,7 +116,6 @@ def read_replay_feed(
     """
     strategy = template.new_strategy()
     check_models(cursor, strategy.models)
-    trades = TradeRange(start - timedelta(seconds=strategy.trade_window), end, is_heard=False)
     feed = read_feed(
         cursor,
         listings,
@@ -126,8 +124,8 @@ def read_replay_feed(
         end=end,
         lookback=strategy.lookback,
         models=strategy.models,
-        trades=trades if strategy.hears_trades() else None,
         hearing=Hearing.of(strategy),
+        by_arrival=False,
     )
     if template.limits.open_market_only:
         feed = replace(feed, open_hours=read_open_hours(cursor, listings, start=start, end=end))

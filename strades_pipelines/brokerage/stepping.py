@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.decisions import ForgottenOrder
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
-from strades_pipelines.brokerage.live_session import INSTANT, Checkpoint, LiveSession, Stepped
+from strades_pipelines.brokerage.live_inputs import INSTANT
+from strades_pipelines.brokerage.live_session import Checkpoint, LiveSession, Stepped
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.engine.saved_state import NotRestorable

@@ -1,9 +1,9 @@
-"""Decides for the wallets whose strategies hear trades, as soon as a stream of this process has stored some.
+"""Decides for the wallets whose strategies hear trades or quotes, as soon as a stream of this process has stored some.
 
 It decides as every other pass does (`live.decide`), from what is stored: a process that is killed anywhere leaves to
 the next one, or to `strades trade`, what it had not decided. The sessions stay in memory and are fed with what is new,
-so that a decision follows its trade within milliseconds. What is decided is sent by the order room's own loop, which
-the commit wakes.
+so that a decision follows its trade or quote within milliseconds. What is decided is sent by the order room's own loop,
+which the commit wakes.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class StreamDesk:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a wallet heard trades the last time that `Wallets.json` was read; at first as if one did."""
+        """Whether a wallet heard any the last time that `Wallets.json` was read; at first as if one did."""
         return self._has_wallets
 
     def hear(self) -> None:
@@ -67,7 +67,7 @@ class StreamDesk:
                 self._disconnect()
 
     def decide(self) -> None:
-        """One pass over the wallets that hear trades; what fails stops that wallet alone, and is said once."""
+        """One pass over the wallets that hear streams; what fails stops that wallet alone, and is said once."""
         with self._turn:
             errors = self._pass()
         for name, line in errors.items():
@@ -78,7 +78,7 @@ class StreamDesk:
     def _pass(self) -> dict[str, str]:
         """Decide; returns what failed, by wallet."""
         try:
-            templates = {one.name: one for one in trade_hearing_wallets()}
+            templates = {one.name: one for one in stream_hearing_wallets()}
             self._has_wallets = bool(templates)
             errors = self._decide(templates) if templates else {}
         except WalletsError as error:
@@ -117,18 +117,18 @@ class StreamDesk:
         )
 
 
-def trade_hearing_wallets() -> list[WalletTemplate]:
-    """The wallets of Wallets.json that trade and have a strategy with `on_trade`.
+def stream_hearing_wallets() -> list[WalletTemplate]:
+    """The wallets of Wallets.json that trade and have a strategy with `on_trade` or `on_quote`.
 
     Raises:
         WalletsError: the file cannot be read.
     """
-    return [one for one in read_wallets(settings().wallets).of_modes(TRADING_MODES).templates if _hears_trades(one)]
+    return [one for one in read_wallets(settings().wallets).of_modes(TRADING_MODES).templates if _hears_streams(one)]
 
 
-def _hears_trades(template: WalletTemplate) -> bool:
+def _hears_streams(template: WalletTemplate) -> bool:
     for one in template.sleeves or (template,):
         with suppress(Exception):  # a strategy's own constructor may raise anything; the order room says so
-            if one.new_strategy().hears_trades():
+            if one.new_strategy().hears_streams():
                 return True
     return False

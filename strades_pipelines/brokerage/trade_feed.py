@@ -1,9 +1,12 @@
-"""Stored trades as events of a session: as they happened for a replay, as they were heard for the live edge."""
+"""Stored trades as events of a session: as they happened for a replay, as they were heard for the live edge.
 
-from collections.abc import Mapping
+Quotes are read by the same rule (`quote_feed`).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +18,7 @@ from strades_pipelines.strategy.events import TRADE
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
-# A trade that comes later, of a hole that was asked for again or of history, is a record and no event: no strategy
+# What comes later, of a hole that was asked for again or of history, is a record and no event: no strategy
 # would have acted on it.
 HEARD_WITHIN = timedelta(minutes=1)
 AHEAD = timedelta(seconds=10)  # a venue's clock may be so far ahead of ours, as the streams allow
@@ -24,8 +27,8 @@ BUYERS = {"buy": 1.0, "sell": -1.0}
 
 
 @dataclass(frozen=True)
-class TradeRange:
-    """The trades known in `[start, end)`, aware times.
+class FeedRange:
+    """The trades or quotes known in `[start, end)`, aware times.
 
     Args:
         is_heard: known when they were first stored, within `HEARD_WITHIN`; otherwise when they happened.
@@ -37,15 +40,30 @@ class TradeRange:
 
 
 def read_trades(
-    cursor: "Cursor", index: Mapping[int, int], wanted: TradeRange, *, stored_by: datetime | None = None
+    cursor: "Cursor", index: Mapping[int, int], wanted: FeedRange, *, stored_by: datetime | None = None
 ) -> pa.Table:
-    """The trades of listings, in the order in which a strategy hears them.
+    """The trades of listings, in the order in which a strategy hears them (`read_heard_rows`)."""
+    return read_heard_rows(cursor, "trade", COLUMNS, index, wanted, stored_by=stored_by)
+
+
+def read_heard_rows(
+    cursor: "Cursor",
+    kind: Literal["trade", "quote"],
+    columns: Sequence[str],
+    index: Mapping[int, int],
+    wanted: FeedRange,
+    *,
+    stored_by: datetime | None,
+    where: Sequence[str] = (),
+) -> pa.Table:
+    """The trades or quotes of listings, in the order in which a strategy hears them.
 
     Of one instant they come as they happened; of one time the number decides, where ids are numbers: it rises.
 
     Args:
         index: the places of the listings, by their ids.
         stored_by: in the versions that were stored at this time.
+        where: further conditions, in SQL.
     """
     first = wanted.start - (HEARD_WITHIN if wanted.is_heard else timedelta(0))
     conditions = [
@@ -54,15 +72,16 @@ def read_trades(
         f"event_time < '{(wanted.end + AHEAD).isoformat()}'::timestamptz",
         f"knowledge_time >= '{wanted.start.isoformat()}'::timestamptz",
         f"knowledge_time - event_time < '{HEARD_WITHIN}'::interval",
+        *where,
     ]
     return read_as_of(
         cursor,
-        "records.heard_trades" if wanted.is_heard else "records.trades",
-        COLUMNS,
+        f"records.heard_{kind}s" if wanted.is_heard else f"records.{kind}s",
+        columns,
         known_at=wanted.end - timedelta(microseconds=1),
         recorded_as_of=stored_by,
         where=" AND ".join(conditions),
-        order_by=("knowledge_time", "listing_id", "event_time", "length(trade_id)", "trade_id"),
+        order_by=("knowledge_time", "listing_id", "event_time", f"length({kind}_id)", f"{kind}_id"),
         span=(first, wanted.end + AHEAD),
         listings=tuple(index),
     )

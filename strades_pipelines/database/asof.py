@@ -34,13 +34,21 @@ WITH_COLD = """(
     SELECT {columns} FROM cold_rows AS n
     WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same} AND t.recorded_at <= {at} AND ({differs}))
 )"""
-# Trades as a strategy at the live edge hears them: known when they were first stored.
-HEARD_TRADES = """(
+# Trades and quotes as a strategy at the live edge hears them: known when they were first stored.
+HEARD = {
+    "records.heard_trades": """(
     SELECT t.listing_id, t.trade_id, t.event_time, t.price, t.size, t.side, t.fetch_id, t.recorded_at,
         h.heard_at AS knowledge_time
-    FROM {trades} AS t
+    FROM {rows} AS t
     CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
-)"""
+)""",
+    "records.heard_quotes": """(
+    SELECT q.listing_id, q.quote_id, q.event_time, q.bid, q.bid_size, q.ask, q.ask_size, q.fetch_id, q.recorded_at,
+        h.heard_at AS knowledge_time
+    FROM {rows} AS q
+    CROSS JOIN LATERAL records.quote_heard_at(q.listing_id, q.quote_id, q.event_time, q.recorded_at) AS h
+)""",
+}
 ADJUSTED_CANDLES = """(
     SELECT
         c.listing_id, c."interval", c.open_time, c.close_time,
@@ -70,8 +78,9 @@ def read_as_of(
 ) -> pa.Table:
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
-    Candles that were fetched before a split are in the shares after it, as in `cleaned`. `records.heard_trades` is no
-    relation of the database: it stands for records.trades, each known when it was first stored.
+    Candles that were fetched before a split are in the shares after it, as in `cleaned`. `records.heard_trades` and
+    `records.heard_quotes` are no relations of the database: they stand for the rows of `records.trades` and
+    `records.quotes`, each known when it was first stored.
 
     Args:
         recorded_as_of: read the versions that were stored at this time, superseded ones included, so that an old run
@@ -89,15 +98,15 @@ def read_as_of(
         table = "records.candles"
     known = _literal(known_at)
     names = ", ".join(f'"{name}"' for name in columns)
-    stored = "records.trades" if table == "records.heard_trades" else table
+    stored = table.replace("heard_", "") if table in HEARD else table
     hot_and_cold = _with_cold(cursor, stored, known_at, recorded_as_of, span, listings)
     source = _source(stored, recorded_as_of, hot_and_cold)
     if table == "records.candles" and adjusted:
         source = ADJUSTED_CANDLES.format(
             candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
         )
-    if table == "records.heard_trades":
-        source = HEARD_TRADES.format(trades=source)
+    if table in HEARD:
+        source = HEARD[table].format(rows=source)
     order = ", ".join(order_by)
     query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
     cursor.execute(query, list(parameters)) if parameters else cursor.execute(query)

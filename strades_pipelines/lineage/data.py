@@ -44,15 +44,22 @@ QUOTED = """
     ORDER BY c.open_time
 """
 # What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
-TRADES = """
-    {cold} SELECT t.* FROM {trades} AS t
-    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
+HEARD = """
+    {cold} SELECT t.* FROM {rows} AS t
+    CROSS JOIN LATERAL records.{heard_at}(t.listing_id, t.{number}, t.event_time, t.recorded_at) AS h
     CROSS JOIN LATERAL (SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE h.heard_at END AS known) AS k
     WHERE t.listing_id = ANY(%(listing_ids)s) AND k.known BETWEEN %(heard_from)s AND %(heard_to)s
         AND k.known - t.event_time < '1 minute'::interval
-        AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s
-    ORDER BY k.known, t.listing_id, t.event_time, length(t.trade_id), t.trade_id
+        AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s AND {where}
+    ORDER BY k.known, t.listing_id, t.event_time, length(t.{number}), t.{number}
 """
+QUOTES = HEARD.format(
+    cold="",
+    rows="records.quotes",
+    heard_at="quote_heard_at",
+    number="quote_id",
+    where="t.bid IS NOT NULL AND t.ask IS NOT NULL",  # those with one side are no events (brokerage/quote_feed.py)
+)
 # Not a temporary table: the dashboard's transactions write none.
 COLD_TRADES = """
     WITH cold_rows AS (
@@ -192,16 +199,34 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
 
 def follow_trades(connection: Connection, lineage: Lineage) -> None:
     """The trades a decision read."""
-    decision = lineage.decision or {"inputs": {}}
-    if read := decision["inputs"].get("trades"):
-        wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
-        heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
+    if read := (lineage.decision or {"inputs": {}})["inputs"].get("trades"):
         cold, trades_relation = _cold_trades(connection, read)
-        query = TRADES.format(cold=COLD_TRADES if cold else "", trades=trades_relation)
-        trades = connection.cursor(row_factory=dict_row).execute(query, heard | cold).fetchall()
-        lineage.trades += trades
-        if not trades and decision["trigger_kind"] == "trade":
-            lineage.faults.append(f"decision {decision['decision_id']}: the trades that it was made on are gone")
+        query = HEARD.format(
+            cold=COLD_TRADES if cold else "",
+            rows=trades_relation,
+            heard_at="heard_at",
+            number="trade_id",
+            where="true",
+        )
+        lineage.trades += _heard_rows(connection, lineage, "trade", query, read | cold)
+
+
+def follow_quotes(connection: Connection, lineage: Lineage) -> None:
+    """The quotes a decision read."""
+    if read := (lineage.decision or {"inputs": {}})["inputs"].get("quotes"):
+        lineage.quotes += _heard_rows(connection, lineage, "quote", QUOTES, read)
+
+
+def _heard_rows(connection: Connection, lineage: Lineage, kind: str, query: str, read: Row) -> list[Row]:
+    """The trades or quotes of a decision's window; a fault where it was made on one and none is left."""
+    decision = lineage.decision
+    assert decision is not None
+    wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
+    heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
+    rows = connection.cursor(row_factory=dict_row).execute(query, heard).fetchall()
+    if not rows and decision["trigger_kind"] == kind:
+        lineage.faults.append(f"decision {decision['decision_id']}: the {kind}s that it was made on are gone")
+    return rows
 
 
 def _cold_trades(connection: Connection, read: Row) -> tuple[dict[str, list[object]], str]:

@@ -32,6 +32,7 @@ class Lineage:
     cleaned: list[Row] = field(default_factory=list)
     records: list[Row] = field(default_factory=list)
     trades: list[Row] = field(default_factory=list)
+    quotes: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     finding: Row | None = None
     statement: Row | None = None
@@ -48,7 +49,7 @@ class Lineage:
         if self.finding is not None:
             return True
         read = (self.decision or {"inputs": {}})["inputs"]
-        is_of_data = any(read.get(name) for name in ("bars", "prediction_id", "trades", "articles"))
+        is_of_data = any(read.get(name) for name in ("bars", "prediction_id", "trades", "quotes", "articles"))
         return not is_of_data and any(event["message"] is not None for event in self.events)
 
 

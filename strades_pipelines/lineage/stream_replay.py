@@ -25,10 +25,12 @@ SPAN = """
     SELECT source, count(*) AS frames, min(received_at) AS first, max(received_at) AS last
     FROM rawsources.frames WHERE connection = %s GROUP BY 1
 """
-# Its trades are heard when they are stored, the last ones after the last frame came.
+# Its trades and quotes are heard when they are stored, the last ones after the last frame came.
 STORED = """
-    SELECT max(recorded_at) AS last FROM records.trades
-    WHERE fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
+    SELECT max(stored.recorded_at) AS last FROM (
+        SELECT fetch_id, recorded_at FROM records.trades UNION ALL SELECT fetch_id, recorded_at FROM records.quotes
+    ) AS stored
+    WHERE stored.fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
 """
 FETCHES = """
     SELECT f.fetch_id, encode(f.sha256, 'hex') AS sha256, l.listing_id
@@ -39,8 +41,10 @@ FETCHES = """
 """
 # Frames with messages of several instruments are no fetch of one of them.
 LISTINGS = """
-    SELECT DISTINCT listing_id FROM records.trades
-    WHERE fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
+    SELECT DISTINCT stored.listing_id FROM (
+        SELECT fetch_id, listing_id FROM records.trades UNION ALL SELECT fetch_id, listing_id FROM records.quotes
+    ) AS stored
+    WHERE stored.fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
 """
 FRAMES = "SELECT frame FROM rawsources.frames WHERE fetch_id = %s ORDER BY connection, sequence"
 HEARING = """
@@ -65,7 +69,7 @@ class StreamReplay:
     """What a connection's frames come to a second time.
 
     Args:
-        first, last: when its first frame came, and its last one or the storing of its last trade, UTC.
+        first, last: when its first frame came, and its last one or the storing of its last trade or quote, UTC.
         recorded, replayed: SHA-256 over the decisions of its time, one JSON document a line.
         differences: a line for each frame batch, row or decision that is not as it was; empty when all is.
     """
@@ -105,7 +109,7 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
         names = [row["wallet"] for row in read_rows(connection, HEARING, made.last, heard)]
         recorded, replayed = hashlib.sha256(), hashlib.sha256()
         for view in (view for name in names for view in load_wallet(connection, name).strategy_views()):
-            if not view.new_strategy().hears_trades():
+            if not view.new_strategy().hears_streams():
                 continue
             before, again = _recorded(connection, view, made), _decided_again(connection, adbc, view, made)
             for digest, lines in ((recorded, before), (replayed, again)):

@@ -8,6 +8,7 @@ from strades_pipelines.lineage.data import (
     follow_articles,
     follow_bars,
     follow_prediction,
+    follow_quotes,
     follow_trades,
     splits_behind,
     verify,
@@ -86,11 +87,12 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, FetchReaders
         )
     follow_bars(connection, lineage)
     follow_trades(connection, lineage)
+    follow_quotes(connection, lineage)
     if lineage.decision and "statement" in lineage.decision["inputs"]:
         lineage.statement = follow_statement(connection, lineage.decision["inputs"])
     bars = [*lineage.records, *lineage.cleaned]
     of_bars = {one for row in bars for one in (row["fetch_id"], *(row.get("replacement_fetch_ids") or ()))}
-    of_decision = {row["fetch_id"] for row in lineage.trades} | follow_articles(connection, lineage)
+    of_decision = {row["fetch_id"] for row in [*lineage.trades, *lineage.quotes]} | follow_articles(connection, lineage)
     by_reader: dict[Reader, set[int]] = {
         "bars": of_bars, "features": of_features, "model": of_training, "decision": of_decision,
     }  # fmt: skip

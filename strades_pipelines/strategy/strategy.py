@@ -90,6 +90,11 @@ class Strategy:
         return 0.0
 
     @property
+    def quote_window(self) -> float:
+        """How many seconds of quotes a decision reads: its warm-up, and the window noted with each decision."""
+        return 0.0
+
+    @property
     def article_window(self) -> float:
         """How many seconds of news a decision reads: its warm-up, and the articles noted with each decision."""
         return 0.0
@@ -103,6 +108,11 @@ class Strategy:
     def hears_trades(cls) -> bool:
         """Whether it has `on_trade`."""
         return cls.hears("on_trade")
+
+    @classmethod
+    def hears_streams(cls) -> bool:
+        """Whether it has `on_trade` or `on_quote`, and so decides as soon as a stream has brought something."""
+        return cls.hears_trades() or cls.hears("on_quote")
 
     @property
     def models(self) -> tuple[str, ...]:

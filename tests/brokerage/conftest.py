@@ -36,6 +36,9 @@ Connection = psycopg.Connection[Any]
 AddCandles = Callable[..., None]
 AddTrades = Callable[..., None]
 SentTrade = tuple[int, float, float, str]  # number, seconds after a start, size, side
+AddQuotes = Callable[..., None]
+# Number, seconds after a start, bid, its size, ask, its size.
+SentQuote = tuple[int, float, float | None, float | None, float | None, float | None]
 
 PAPER = WalletTemplate(
     name="paper",
@@ -92,13 +95,12 @@ def add_candles(market: Connection) -> AddCandles:
 
 
 @pytest.fixture
-def add_trades(market: Connection) -> AddTrades:
-    """Stores trades of one answer that came `came` seconds after `start`, and was stored then."""
+def add_fetch(market: Connection) -> Callable[[datetime], int]:
+    """Stores a fetch of a stream that was answered at a time; returns its id. Commits nothing."""
     answers: list[int] = []
 
-    def add(trades: Sequence[SentTrade], *, came: float, listing: int = BTC, start: datetime = START) -> None:
+    def add(at: datetime) -> int:
         answers.append(len(answers) + 1)
-        at = start + came * SECOND
         with market.cursor() as cursor:
             sha256 = keep_body(cursor, str(answers).encode())
             cursor.execute(
@@ -107,10 +109,38 @@ def add_trades(market: Connection) -> AddTrades:
                 " (%s, 's', 'p', %s, 'STREAM', 'u', '{}', '2024-01-01', %s, %s, 'stored', %s, 'r')",
                 [answers[-1], str(answers[-1]), at, at, sha256],
             )
-            for number, happened, size, side in trades:
-                event = start + happened * SECOND
-                row = [listing, str(number), event, 100.0, size, side, event, answers[-1], at]
-                cursor.execute("INSERT INTO records.trades VALUES (%s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
+        return answers[-1]
+
+    return add
+
+
+@pytest.fixture
+def add_trades(market: Connection, add_fetch: Callable[[datetime], int]) -> AddTrades:
+    """Stores trades of one answer that came `came` seconds after `start`, and was stored then."""
+
+    def add(trades: Sequence[SentTrade], *, came: float, listing: int = BTC, start: datetime = START) -> None:
+        at = start + came * SECOND
+        fetch_id = add_fetch(at)
+        for number, happened, size, side in trades:
+            event = start + happened * SECOND
+            row = [listing, str(number), event, 100.0, size, side, event, fetch_id, at]
+            market.execute("INSERT INTO records.trades VALUES (%s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
+        market.commit()
+
+    return add
+
+
+@pytest.fixture
+def add_quotes(market: Connection, add_fetch: Callable[[datetime], int]) -> AddQuotes:
+    """Stores quotes of one batch that came `came` seconds after `start`, and was stored then."""
+
+    def add(quotes: Sequence[SentQuote], *, came: float, listing: int = BTC, start: datetime = START) -> None:
+        at = start + came * SECOND
+        fetch_id = add_fetch(at)
+        for number, happened, *sides in quotes:
+            event = start + happened * SECOND
+            row = [listing, str(number), event, *sides, event, fetch_id, at]
+            market.execute("INSERT INTO records.quotes VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
         market.commit()
 
     return add

@@ -3,6 +3,7 @@
 What is expected is written down by hand, from the rows that the test stores.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,17 @@ from strades_pipelines.engine.event_steps import events_of
 from strades_pipelines.lineage.trace import follow
 from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import Article, Bar, BarRevision, CorporateAction, Gap, Prediction, Trade, moment
+from strades_pipelines.strategy.events import (
+    Article,
+    Bar,
+    BarRevision,
+    CorporateAction,
+    Gap,
+    Prediction,
+    Quote,
+    Trade,
+    moment,
+)
 from strades_pipelines.strategy.registry import strategies
 from strades_pipelines.strategy.strategy import Explanation, Strategy
 from tests.brokerage.conftest import (
@@ -34,6 +45,7 @@ from tests.brokerage.conftest import (
     SECOND,
     START,
     AddCandles,
+    AddQuotes,
     AddTrades,
     Connection,
 )
@@ -70,6 +82,10 @@ class EveryHook(Strategy):
 
     def on_trade(self, trade: Trade, account: Account) -> None:
         self.note(trade, account, "price", "size", "buyer")
+
+    def on_quote(self, quote: Quote, account: Account) -> None:
+        self.note(quote, account, "bid", "bid_size", "ask", "ask_size")
+        self.numbers["middle"] = account.price[quote.i]
 
     def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
         self.note(bar, account, "close")
@@ -143,14 +159,20 @@ def act(market: Connection, action: str, at: datetime, ratio: float | None, amou
     market.commit()
 
 
-def happen(market: Connection, add_candles: AddCandles, add_trades: AddTrades) -> list[tuple[float, Callable[[], Any]]]:
+def happen(
+    market: Connection, add_candles: AddCandles, add_trades: AddTrades, add_quotes: AddQuotes
+) -> list[tuple[float, Callable[[], Any]]]:
     """What is stored, and when, seconds after START."""
     return [
         (60, lambda: add_candles([100.0])),
         (60, lambda: forecast(market, "FIRST", 0.25, START + MINUTE)),
         (75, lambda: add_trades([(1, 75, 3.0, "sell")], came=75)),
         (90, lambda: article(market, "a1", START + 90 * SECOND, "BTC profits rise, then fall; BTC gains")),
+        (95, lambda: add_quotes([(10, 95, 101.0, 2.0, 103.0, 4.0), (9, 95, 99.0, 8.0, 100.0, 1.0)], came=95)),
+        (95, lambda: add_trades([(2, 95, 1.0, "buy")], came=95)),
+        (96, lambda: add_quotes([(11, 96, None, None, 104.0, 4.0)], came=96)),  # nobody buys: no event
         (150, lambda: act(market, "dividend", START + 150 * SECOND, None, 0.5)),
+        (300, lambda: add_quotes([(12, 300, 102.0, 1.0, 103.0, 1.0)], came=300)),
         (300, lambda: add_candles([103.0], start=START + 4 * MINUTE)),  # minutes 1 to 3 are missing
         (330, lambda: revise(market, 0, 99.0, START + 330 * SECOND)),
         (345, lambda: article(market, "a1", START + 345 * SECOND, "BTC crash")),  # an editor's change is not news
@@ -167,7 +189,11 @@ EXPECTED: Sequence[Call] = [
     ("timer", 75, {}),
     # Of the words, profits, rise and gains are on the good list, fall is on the bad one.
     ("article", 90, {"tone": 0.5, "number": article_number("wire", "a1")}),
+    ("trade", 95, {"price": 100.0, "size": 1.0, "buyer": 1.0}),
+    ("quote", 95, {"bid": 99.0, "bid_size": 8.0, "ask": 100.0, "ask_size": 1.0, "middle": 99.5}),
+    ("quote", 95, {"bid": 101.0, "bid_size": 2.0, "ask": 103.0, "ask_size": 4.0, "middle": 102.0}),
     ("corporate_action", 150, {"ratio": 1.0, "amount": 0.5, "paid": 0.0}),
+    ("quote", 300, {"bid": 102.0, "bid_size": 1.0, "ask": 103.0, "ask_size": 1.0, "middle": 102.5}),
     ("bar", 300, {"close": 103.0}),
     ("gap", 300, {"start": (START + MINUTE).timestamp() * 1e6, "count": 3.0}),
     ("bar_revision", 330, {"open_time": START.timestamp() * 1e6, "close": 99.0}),
@@ -187,14 +213,20 @@ def stored_calls(market: Connection, wallet: str) -> list[Call]:
 
 
 def test_every_hook_hears_the_same_in_a_replay_in_passes_on_a_stream_and_from_the_opening(
-    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles, add_trades: AddTrades
+    market: Connection,
+    adbc: "AdbcConnection",
+    add_candles: AddCandles,
+    add_trades: AddTrades,
+    add_quotes: AddQuotes,
 ) -> None:
     template = replace(PAPER, strategy=EveryHook.name, parameters={})
     sessions = SessionCache()
     for name in ("passes", "stream"):
         open_wallet(market, replace(template, name=name), now=START)
-    for seconds, make in happen(market, add_candles, add_trades):
-        make()
+    # What comes at one instant is stored before anybody decides on it.
+    for seconds, happened in itertools.groupby(happen(market, add_candles, add_trades, add_quotes), lambda it: it[0]):
+        for _, make in happened:
+            make()
         now = START + seconds * SECOND
         decide(market, adbc, "passes", now=now)
         decide(market, adbc, "stream", now=now, sessions=sessions)

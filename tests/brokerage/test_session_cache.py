@@ -24,10 +24,22 @@ from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import Bar, Fill, OrderChange, Trade
+from strades_pipelines.strategy.events import Bar, Fill, OrderChange, Quote, Trade
 from strades_pipelines.strategy.registry import strategies
 from strades_pipelines.strategy.strategy import Explanation
-from tests.brokerage.conftest import BTC, ETH, MINUTE, PAPER, SECOND, START, AddCandles, AddTrades, Connection, rows
+from tests.brokerage.conftest import (
+    BTC,
+    ETH,
+    MINUTE,
+    PAPER,
+    SECOND,
+    START,
+    AddCandles,
+    AddQuotes,
+    AddTrades,
+    Connection,
+    rows,
+)
 from tests.brokerage.test_checkpoints import DECISIONS, FILLS, ORDERS, REMADE, PlainRandomOrders
 from tests.brokerage.test_trade_feed import FLOW
 
@@ -42,10 +54,13 @@ COMMAND = """
 """
 
 
-class RandomOnTrades(PlainRandomOrders):
-    """Orders at random on trades too, and a target that counts the instants: an end that is processed twice shows."""
+class RandomOnStreams(PlainRandomOrders):
+    """Orders at random on trades and quotes too, and a target that counts the instants.
 
-    name: ClassVar[str] = "random_on_trades"
+    An end that is processed twice shows.
+    """
+
+    name: ClassVar[str] = "random_on_streams"
 
     def on_start(self, account: Account) -> None:
         super().on_start(account)
@@ -70,6 +85,11 @@ class RandomOnTrades(PlainRandomOrders):
             price = trade.price
             self.act(Bar(trade.i, trade.time, trade.time, price, price, price, price, trade.size), account)
 
+    def on_quote(self, quote: Quote, account: Account) -> None:
+        if self.random.random() < 0.5:
+            prices = (quote.bid, quote.ask, quote.bid, quote.ask)
+            self.act(Bar(quote.i, quote.time, quote.time, *prices, quote.bid_size), account)
+
     def on_timer(self, time: int, account: Account) -> None:
         self.instants += 1
         if self.instants % 4 == 0:
@@ -78,7 +98,7 @@ class RandomOnTrades(PlainRandomOrders):
 
 @pytest.fixture(autouse=True)
 def random_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(strategies(), RandomOnTrades.name, RandomOnTrades)
+    monkeypatch.setitem(strategies(), RandomOnStreams.name, RandomOnStreams)
 
 
 class Twins:
@@ -123,9 +143,12 @@ class Twins:
         return found[0]
 
 
-# What happens before a pass: trades that come in order, one that comes late, a bar at its close or seconds later, a bar
-# that is revised, orders that are executed, cash that is paid in, or a restart of the process.
-KINDS = ("trades", "trades", "trades", "late trade", "bar", "late bar", "revision", "venue", "deposit", "restart")
+# What happens before a pass: trades or quotes that come in order, or late, a bar at its close or seconds later, bars or
+# quotes that are revised, orders that are executed, cash that is paid in, or a restart of the process.
+KINDS = (
+    *("trades", "trades", "trades", "late trade", "quotes", "quotes", "late quote", "bar", "late bar"),
+    *("revision", "quote revision", "venue", "deposit", "restart"),
+)
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(KINDS),
@@ -143,7 +166,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 @settings(max_examples=15, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(strategy=st.sampled_from(["random_on_trades", "trade_imbalance"]), happened=EVENTS)
+@given(strategy=st.sampled_from(["random_on_streams", "trade_imbalance"]), happened=EVENTS)
 def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
     strategy: str,
     happened: list[tuple[str, float, int, int]],
@@ -151,10 +174,11 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
     adbc: "AdbcConnection",
     add_candles: AddCandles,
     add_trades: AddTrades,
+    add_quotes: AddQuotes,
     database_url: str,
 ) -> None:
     market.rollback()  # of an example that failed
-    for table in ("records.candles", "records.trades"):
+    for table in ("records.candles", "records.trades", "records.quotes"):
         market.execute(f"DELETE FROM {table}")
     for listing in (BTC, ETH):
         add_candles([100.0] * 5, start=START - 5 * MINUTE, listing=listing)
@@ -171,6 +195,10 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
                 sides = itertools.cycle(["buy", "sell", "sell", "buy", "buy"])
                 sent = [(next(NUMBERS), came - 0.001, 1.0 + n, next(sides)) for n in range(count)]
                 add_trades(sent, came=came, listing=listing)
+            elif what in ("quotes", "late quote"):
+                came = at if what == "quotes" else at - seconds / 2
+                quotes = [(next(NUMBERS), came - 0.001, 99.0 - n, 1.0, 101.0 + n, 2.0) for n in range(count)]
+                add_quotes(quotes, came=came, listing=listing)
             elif what == "bar":
                 add_candles([100.0 + count] * count, start=START + minutes[listing] * MINUTE, listing=listing)
                 minutes[listing] += count
@@ -181,6 +209,9 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
                 at = max(at, 60.0 * minutes[listing] + seconds)
             elif what == "revision":
                 market.execute(REVISION, [listing])
+                market.commit()
+            elif what == "quote revision":
+                market.execute("UPDATE records.quotes SET ask = ask + 2 WHERE listing_id = %s", [listing])
                 market.commit()
             elif what == "venue":
                 twins.execute(at)

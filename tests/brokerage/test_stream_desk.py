@@ -12,26 +12,32 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from strades_pipelines.brokerage import stream_desk
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
-from strades_pipelines.brokerage.stream_desk import StreamDesk, trade_hearing_wallets
+from strades_pipelines.brokerage.stream_desk import StreamDesk, stream_hearing_wallets
 from strades_pipelines.brokerage.trade_pass import Desk
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.lineage.stream_replay import replay_connection
 from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.settings import settings
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import Quote
+from strades_pipelines.strategy.registry import strategies
+from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.stream_desk_child import SPEED, STREAMS
 from tests.children import run_child
 from tests.ingestion.streams import fast_clock
 from tests.ingestion.streams.conftest import Streaming, streaming
 from tests.ingestion.streams.fast_clock import record_all
+from tests.ingestion.streams.test_quote_streams import tape as quote_tape
 from tests.ingestion.streams.test_streams import tape
 
 __all__ = ["streaming"]
@@ -48,6 +54,7 @@ ENTRY: dict[str, Any] = {
     "currency": "USDT",
     "cash": 10_000,
 }
+RISING_ENTRY = ENTRY | {"name": "rising", "strategy": "rising_bid", "parameters": {}, "instruments": [f"x:{PAIR}"]}
 DECISIONS = """
     SELECT d.target, d.decided_at FROM signals.decisions AS d WHERE d.trigger_kind = 'trade'
     ORDER BY d.decided_at, d.ordinal
@@ -98,7 +105,7 @@ class Room:
         """A pass of the order room; returns the fills."""
         url = self.streaming.url
         with connect(url) as ours, connect(url) as theirs, closing(adbc_connect(url)) as adbc:
-            done, errors, _ = Desk(ours, theirs, adbc, self.streaming.clock.now).trade(trade_hearing_wallets(), None)
+            done, errors, _ = Desk(ours, theirs, adbc, self.streaming.clock.now).trade(stream_hearing_wallets(), None)
         assert errors == {}
         return [fill for executed in done.values() for fill in executed.fills]
 
@@ -121,7 +128,7 @@ def room(streaming: Streaming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     file.write_text(json.dumps({"wallets": [entry, entry | others]}))
     monkeypatch.setenv("STRADES_WALLETS", str(file))
     settings.cache_clear()
-    [template] = trade_hearing_wallets()
+    [template] = stream_hearing_wallets()
     with connect(streaming.url) as connection:
         open_wallet(connection, template, now=opened_at)
     return Room(streaming)
@@ -200,6 +207,67 @@ def test_a_wallet_decides_on_the_tapes_trades_as_they_come_and_a_fill_is_traced_
     sent = {str(json.loads(frame)["result"].get("id")) for (frame,) in frames}
     assert trades <= sent
     check_replay(streaming, len(streaming.rows(DECISIONS)))
+
+
+class RisingBid(Strategy):
+    """Holds `SIZE` while the bid is above that of the quote before."""
+
+    name: ClassVar[str] = "rising_bid"
+
+    def on_start(self, account: Account) -> None:
+        self.bid = math.inf
+
+    def on_quote(self, quote: Quote, account: Account) -> None:
+        account.target[quote.i] = SIZE if quote.bid > self.bid else 0.0
+        self.bid = quote.bid
+
+
+def test_a_wallet_decides_on_the_tapes_quotes_as_they_come_and_a_decision_is_traced_to_its_frame(
+    streaming: Streaming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(strategies(), RisingBid.name, RisingBid)
+    monkeypatch.setattr(fast_clock, "SPEED", SPEED)
+    streaming.use("gateio_quotes", PAIR)
+    file, opened_at = tmp_path / "Wallets.json", streaming.clock.now()
+    file.write_text(json.dumps({"wallets": [RISING_ENTRY | {"opened_at": opened_at.isoformat()}]}))
+    monkeypatch.setenv("STRADES_WALLETS", str(file))
+    settings.cache_clear()
+    [template] = stream_hearing_wallets()
+    with connect(streaming.url) as connection:
+        open_wallet(connection, template, now=opened_at)
+    desk = StreamDesk(streaming.url, clock=streaming.clock.now, say=streaming.said.append)
+    record_all(["x"], streaming.sources, streaming.clock, streaming.url, streaming.said.append, desk, minutes=2)
+
+    came: dict[str, datetime] = dict(streaming.rows("SELECT quote_id, recorded_at FROM records.quotes"))
+    bids = [(number, bid) for number, (_, bid, *_) in quote_tape(streaming).items() if number in came]
+    wanted, held = [], 0.0
+    for (_, before), (number, bid) in pairwise(bids):
+        target = SIZE if bid > before else 0.0
+        if target != held:
+            wanted.append((target, came[number]))
+            held = target
+    decided = streaming.rows(
+        "SELECT target, decided_at, decision_id FROM signals.decisions ORDER BY decided_at, ordinal"
+    )
+    assert [(target, at) for target, at, _ in decided] == wanted
+    assert len(wanted) > 2
+    assert desk.sessions.resumed > 2
+
+    for _, at, decision_id in decided[:2]:
+        lineage = trace_one(decision_id, streaming.url)
+        assert lineage["faults"] == []
+        read = {row["quote_id"] for row in lineage["quotes"]}
+        assert read == {number for number, heard_at in came.items() if heard_at == at}
+        [fetch] = lineage["fetches"]
+        frames = streaming.rows(
+            "SELECT convert_from(frame, 'UTF8') FROM rawsources.frames WHERE connection = %s AND sequence BETWEEN %s"
+            " AND %s",
+            *(fetch[name] for name in ("connection", "first_frame", "last_frame")),
+        )
+        assert read == {str(json.loads(frame)["result"]["u"]) for (frame,) in frames}
+    [(connection_id,)] = streaming.rows("SELECT DISTINCT connection FROM rawsources.frames")
+    again = replay_connection(connection_id, streaming.url)
+    assert (again.differences, again.decisions, again.recorded) == ([], len(decided), again.replayed)
 
 
 KILLED_AT = ("streams.frames_committed", "signals.decisions_written", "signals.decisions_committed")

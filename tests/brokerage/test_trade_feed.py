@@ -9,7 +9,7 @@ from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
-from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
+from strades_pipelines.brokerage.trade_feed import FeedRange, read_trades, trade_columns
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.events import moment
 from tests.brokerage.conftest import (
@@ -42,7 +42,7 @@ def read_events(
     """Of each trade event the index of its listing, the seconds after START, and the signed size."""
     with adbc.cursor() as cursor:
         index = {BTC: 0, ETH: 1}
-        events = trade_columns(read_trades(cursor, index, TradeRange(START, end, is_heard)), index)
+        events = trade_columns(read_trades(cursor, index, FeedRange(START, end, is_heard)), index)
     adbc.rollback()
     columns = zip(events.i, events.time, events.b * events.c, strict=True)
     return [(int(i), (moment(time) - START).total_seconds(), float(size)) for i, time, size in columns]

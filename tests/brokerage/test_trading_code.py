@@ -12,7 +12,7 @@ from strades_pipelines.strategy.registry import PACKAGE
 
 def test_it_covers_what_decides_gates_sends_and_forecasts() -> None:
     covered = {str(path.relative_to(PACKAGE)) for path in trading_code.sources()}
-    for name in ("decisions", "feed", "live_engine", "stepping", "trade_feed", "intents", "sending", "emulated_orders"):
+    for name in ("decisions", "feed", "live_engine", "stepping", "quote_feed", "intents", "sending", "emulated_orders"):
         assert f"brokerage/{name}.py" in covered
     assert {"brokerage/brokers/alpaca/broker.py", "predictor/walk_forward.py", "database/asof.py"} <= covered
 

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 
 BATCH_ROWS = 20_000  # so that no delete holds its locks for long
-# What a decision heard is told by its window, a minute wider: trades are heard later than they happen. A batch goes
-# when its last frame (`answered_at`) is old: a half of it would not be the bytes that were parsed.
+# What a decision heard is told by its window, a minute wider: trades and quotes are heard later than they happen. A
+# batch goes when its last frame (`answered_at`) is old: a half of it would not be the bytes that were parsed.
 DELETE = """
     WITH heard AS MATERIALIZED (
         SELECT DISTINCT t.fetch_id
@@ -22,6 +22,16 @@ DELETE = """
             ON t.listing_id = ANY(read.listing_ids)
                 AND t.event_time BETWEEN read.heard_from - interval '1 minute' AND read.heard_to
         WHERE d.inputs ? 'trades' AND read.heard_from < %(before)s
+        UNION
+        SELECT q.fetch_id
+        FROM signals.decisions AS d
+        CROSS JOIN LATERAL jsonb_to_record(d.inputs -> 'quotes') AS read (
+            listing_ids integer[], heard_from timestamptz, heard_to timestamptz
+        )
+        INNER JOIN records.quotes AS q
+            ON q.listing_id = ANY(read.listing_ids)
+                AND q.event_time BETWEEN read.heard_from - interval '1 minute' AND read.heard_to
+        WHERE d.inputs ? 'quotes' AND read.heard_from < %(before)s
     ), old AS (
         SELECT f.connection, f.sequence FROM rawsources.frames AS f
         WHERE f.source = ANY(ARRAY(SELECT DISTINCT source FROM ops.stream_states)) AND f.received_at < %(before)s

@@ -34,6 +34,20 @@ def add_trade(connection: Connection, fetch_id: int, at: datetime) -> None:
     connection.execute("INSERT INTO records.trades VALUES (1, %s, %s, 1, 1, 'buy', %s, 'stated', %s, %s)", row)
 
 
+def add_quote(connection: Connection, fetch_id: int, at: datetime) -> None:
+    row = [str(fetch_id), at, at, fetch_id, at]
+    connection.execute("INSERT INTO records.quotes VALUES (1, %s, %s, 1, 1, 2, 1, %s, 'stated', %s, %s)", row)
+
+
+def add_decision(connection: Connection, ordinal: int, at: datetime, inputs: dict[str, Any]) -> None:
+    connection.execute(
+        "INSERT INTO signals.decisions (decision_id, wallet, strategy, listing_id, decided_at, trigger_kind,"
+        " trigger_id, ordinal, previous_target, target, reason, inputs, recorded_at)"
+        " VALUES (%s, 'w', 's', 1, %s, 'trade', 't', %s, 0, 1, '', %s, %s)",
+        [str(ordinal), at, ordinal, json.dumps(inputs), at],
+    )
+
+
 def test_old_frames_go_but_for_those_that_a_decision_heard_or_that_hold_bars(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +61,9 @@ def test_old_frames_go_but_for_those_that_a_decision_heard_or_that_hold_bars(
     second = timedelta(seconds=1)
     for number, at in ((1, OLD), (2, OLD + 100 * second), (3, OLD + 200 * second), (4, OLD), (7, NOW), (8, OLD)):
         keep(connection, number, at)
+    for number, seconds in ((9, 100), (10, 200)):
+        keep(connection, number, OLD + seconds * second)
+        add_quote(connection, number, OLD + (seconds - 1) * second)
     keep(connection, 5, OLD, is_parsed=False)
     connection.execute("INSERT INTO rawsources.frames VALUES (1, 6, 'streamed', %s, NULL, 'x')", [OLD])
     for number, at in ((1, OLD), (2, OLD + 99 * second), (3, OLD + 200 * second), (7, NOW)):
@@ -62,16 +79,12 @@ def test_old_frames_go_but_for_those_that_a_decision_heard_or_that_hold_bars(
         " ('w', 'paper', 's', '{}', '{v:s}', '1m', 'USD', 1, 0, %s, '', '1 minute', 'paper')",
         [OLD],
     )
-    connection.execute(
-        "INSERT INTO signals.decisions (decision_id, wallet, strategy, listing_id, decided_at, trigger_kind,"
-        " trigger_id, ordinal, previous_target, target, reason, inputs, recorded_at)"
-        " VALUES ('d', 'w', 's', 1, %s, 'trade', 't', 0, 0, 1, '', %s, %s)",
-        [OLD + 100 * second, json.dumps({"trades": heard}), OLD],
-    )
+    for ordinal, kind in enumerate(("trades", "quotes")):
+        add_decision(connection, ordinal, OLD + 100 * second, {kind: heard})
     connection.commit()
-    assert delete_old_frames(connection, NOW - timedelta(days=30)) == 4
+    assert delete_old_frames(connection, NOW - timedelta(days=30)) == 5
     left = connection.execute("SELECT sequence FROM rawsources.frames ORDER BY 1").fetchall()
-    assert left == [(2,), (4,), (5,), (7,)]
+    assert left == [(2,), (4,), (5,), (7,), (9,)]
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
         connection.execute("DELETE FROM rawsources.frames WHERE sequence = 7")
 
