@@ -19,7 +19,7 @@ from adbc_driver_manager import Error as AdbcError
 
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.repair import RepairFailed
-from strades_pipelines.ingestion.streams.routing import Router, Sighting
+from strades_pipelines.ingestion.streams.routing import Route, Router, Sighting
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
 from strades_pipelines.ingestion.streams.stream_gaps import Gap
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
@@ -127,6 +127,7 @@ class StreamRecorder:
         self._buffer: list[Frame] = []
         self._bytes = 0
         self._shown_at = -math.inf
+        self._refused_on: int | None = None  # the connection
         self._room, self._work = asyncio.Event(), asyncio.Event()
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
@@ -198,6 +199,7 @@ class StreamRecorder:
         route = self._router.route(data)
         instrument = route.instrument if route.is_readable else UNREADABLE
         now, seconds = self._clock(), asyncio.get_running_loop().time()
+        self._note_refusal(connection, route)
         times = [(each.instrument, self._note(each, now, seconds)) for each in route.sightings]
         stated = tuple((id_, time) for id_, time in times if time is not None)
         self._buffer.append(Frame(connection, sequence, now, data, instrument, stated))
@@ -209,6 +211,14 @@ class StreamRecorder:
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
             await self._room.wait()
+
+    def _note_refusal(self, connection: int, route: Route) -> None:
+        """Tell what the venue refuses; that stands until another connection brings records."""
+        if route.refusal is not None:
+            self._refused_on = connection
+            self._tell("venue", f"the venue refuses: {route.refusal}")
+        elif route.sightings and connection != self._refused_on:
+            self.counts.errors.pop("venue", None)
 
     def _note(self, seen: Sighting, now: datetime, seconds: float) -> int | None:
         """Note a record of an instrument; returns the time that it states, microseconds since the epoch.
@@ -426,7 +436,11 @@ class StreamRecorder:
         connection, gaps = self.client.connection, len(progress.numbers.gaps)
         state = "down" if connection is None else "stale" if progress.is_stale else "repairing" if gaps else "live"
         errors = self.counts.errors
-        detail = self.client.error if connection is None else errors.get("repair") or errors.get("parser")
+        refusal = errors.get("venue")
+        if connection is None:
+            detail = refusal or self.client.error
+        else:
+            detail = errors.get("repair") or errors.get("parser") or refusal
         until = progress.complete_until
         complete = (progress.complete_from, None if until is None else _time(until))
         return State(connection, state, progress.last_frame_at, gaps, detail, *complete)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.datamanager.json_pointer import matches, resolve
+from strades_pipelines.datamanager.json_pointer import ABSENT, matches, resolve
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.sources import Instrument
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.json_reader import cell_of
 from strades_pipelines.ingestion.streams.messages import topic_of
 from strades_pipelines.ingestion.values import instants
+from strades_pipelines.ingestion.verdicts import one_line
 
 TIMES = {"trade": "event_time", "quote": "event_time", "candle": "open_time"}
 LARGEST = 2**63
@@ -34,11 +35,15 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Route:
-    """What a frame is: one with records of an `instrument` (or `SEVERAL`), one without records, an unreadable one."""
+    """What a frame is: one with records of an `instrument` (or `SEVERAL`), one without records, an unreadable one.
+
+    `refusal`: what the venue says in it where it refuses a login or a subscription.
+    """
 
     instrument: str | None = None
     is_readable: bool = True
     sightings: tuple[Sighting, ...] = ()
+    refusal: str | None = None
 
 
 class Router:
@@ -75,8 +80,15 @@ class Router:
         pairs = zip(topics, with_records, strict=True)
         sightings = tuple(self._sighting(self.topics[topic], each) for topic, each in pairs if topic in self.topics)
         if not sightings:
-            return Route()
+            return Route(refusal=next(filter(None, map(self._refusal_in, messages)), None))
         return Route(SEVERAL if self.stream.messages is not None else sightings[0].instrument, True, sightings)
+
+    def _refusal_in(self, message: Any) -> str | None:
+        """What a message says at the pointers of `errors`, where something stands at the first one."""
+        said = [resolve(message, pointer) for pointer in self.stream.errors]
+        if not said or said[0] in (ABSENT, None, False, ""):
+            return None
+        return one_line(" ".join(str(each) for each in said if each is not ABSENT and each is not None))
 
     def _sighting(self, instrument: str, message: Any) -> Sighting:
         found = resolve(message, self._rows)
