@@ -39,6 +39,11 @@ VERSIONS = """(
             SELECT r.listing_id, r.open_time FROM records.candle_revisions AS r
             WHERE r.listing_id IN ({ids}) AND r."interval" = '{interval}' AND r.superseded_at >= {since}
         )
+    ) AND NOT EXISTS (
+        SELECT FROM records.exclusion_spans AS spans
+        WHERE spans.relation = 'candles' AND spans.excluded_until IS NULL
+            AND spans.key[1] = every.listing_id::text AND spans.key[2] = every."interval"
+            AND CASE spans.relation WHEN 'candles' THEN spans.key[3]::timestamptz END = every.open_time
     )
 )"""
 PRICES = ["open", "high", "low", "close", "volume"]
@@ -164,9 +169,9 @@ def _read_versions(cursor: "Cursor", window: BarWindow) -> BarTables:
     table = read_as_of(
         cursor,
         ADJUSTED_CANDLES.format(candles=source, adjustments="records.split_adjustments"),
-        READ,
+        [*READ, "stored_at"],  # of the bytes: a split that is learnt later makes no version newer
         known_at=known.end - timedelta(microseconds=1),
-        order_by=("listing_id", "open_time", "recorded_at"),
+        order_by=("listing_id", "open_time", "stored_at"),
     )
     return _part(table, known, window.opened_at)
 
@@ -174,7 +179,7 @@ def _read_versions(cursor: "Cursor", window: BarWindow) -> BarTables:
 def _part(table: pa.Table, known: Known, opened_at: datetime) -> BarTables:
     """Part versions, sorted by their key and age, into first ones and those that replace another."""
     listing, opened = np.asarray(table["listing_id"]), times_of(table, "open_time")
-    recorded, knowledge = times_of(table, "recorded_at"), times_of(table, "knowledge_time")
+    recorded, knowledge = times_of(table, "stored_at"), times_of(table, "knowledge_time")
     follows = np.zeros(table.num_rows, bool)  # whether it replaces the row before
     follows[1:] = (listing[1:] == listing[:-1]) & (opened[1:] == opened[:-1])
     replaced = np.append(follows[1:] & (recorded[1:] <= microseconds(opened_at)), False)[: table.num_rows]
@@ -182,7 +187,7 @@ def _part(table: pa.Table, known: Known, opened_at: datetime) -> BarTables:
     heard = np.where(is_first, knowledge, np.maximum(knowledge, recorded))
     start, end = microseconds(known.start), microseconds(known.end)
     is_known = ~replaced & (heard >= start) & (heard < end)
-    timed = table.set_column(
+    timed = table.drop_columns(["stored_at"]).set_column(
         table.column_names.index("knowledge_time"), "knowledge_time", pa.array(heard, pa.timestamp("us", tz="UTC"))
     )
     order = [(name, "ascending") for name in ("knowledge_time", "listing_id", "open_time")]

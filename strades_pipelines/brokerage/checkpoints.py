@@ -16,11 +16,12 @@ from strades_pipelines.brokerage.bar_feed import warm_up_start
 from strades_pipelines.brokerage.live_session import Checkpoint
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
+from strades_pipelines.brokerage.record_feed import names_of
 from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import insert
 
 DECIDE, MEASURE = "decide", "measure"
-OTHER_SUBJECTS = {"on_article": "articles", "on_corporate_action": "actions"}  # migration 0075
+OTHER_SUBJECTS = {"on_article": "articles", "on_corporate_action": "actions", "on_gap": "sessions"}  # migration 0075
 # Changes are kept for a day longer: none is gone that a checkpoint of this age has to see.
 KEPT_DAYS = 29
 # What is not in a backup that is restored on another server: transaction ids, and the triggers of a table dbt makes.
@@ -111,6 +112,8 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     parts += [split.movement_id for split in wallet.splits]  # its past is in other shares
     parts += [] if wallet.sleeve is None else [wallet.sleeve.name, str(wallet.sleeve.capital_percent)]
     ids = [listing.listing_id for listing in wallet.listings]
+    if strategy.hears("on_article"):  # an article is heard of whom it mentions
+        parts += connection.execute(names_of(ids)).fetchall()
     subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
     subjects += [f"adjustments:{listing}" for listing in ids]
     subjects += [f"trades:{listing}" for listing in ids if strategy.hears_trades()]

@@ -4,7 +4,7 @@ Each is read only for a strategy that has the hook, by its knowledge time, and s
 stored, a replay and a wallet that trades.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -55,13 +55,22 @@ FIRST_ARTICLES = """(
     )
     ORDER BY source, article_id, recorded_at
 )"""
-# Splits as a market states them, dividends as the listing's own source does. Neither keeps when it was first stored.
+# Splits as a market states them, dividends as the listing's own source does, in the shares of its bars. Neither keeps
+# when it was first stored; one that its provider has moved to another day counts there alone.
 ACTIONS = """(
     SELECT listing_id, ratio, 0::double precision AS amount, knowledge_time FROM records.market_splits
     WHERE ratio <> 1 AND ratio < 'Infinity'
     UNION ALL
-    SELECT listing_id, 1::double precision, amount, knowledge_time FROM records.corporate_actions
-    WHERE action = 'dividend' AND amount > 0
+    SELECT paid.listing_id, 1::double precision, paid.amount / coalesce(adjusted.ratio, 1), paid.knowledge_time
+    FROM records.corporate_actions AS paid
+    LEFT JOIN records.split_adjustments AS adjusted
+        ON paid.listing_id = adjusted.listing_id AND paid.fetch_id = adjusted.fetch_id
+            AND paid.knowledge_time BETWEEN adjusted.from_time AND adjusted.to_time
+    WHERE paid.action = 'dividend' AND paid.amount > 0 AND (
+        SELECT true FROM records.moved_actions AS moved
+        WHERE moved.listing_id = paid.listing_id AND moved.ex_date = paid.ex_date AND moved.action = paid.action
+        ORDER BY moved.ex_date LIMIT 1
+    ) IS NULL
 )"""
 STRETCHES = """
     SELECT l.listing_id, hours.opens, hours.closes FROM records.listings AS l
@@ -142,9 +151,14 @@ def read_records(
     return events
 
 
+def names_of(listing_ids: Iterable[int]) -> str:
+    """SQL: of each listing its id, its symbol and the names by which an article may mention it."""
+    return NAMES.format(ids=_ids(listing_ids))
+
+
 def _read_articles(cursor: "Cursor", index: Mapping[int, int], known: Known, events: RecordEvents) -> None:
     """An event for each listing that an article mentions; its tone is (good - bad) / (good + bad) words, 0 without."""
-    cursor.execute(NAMES.format(ids=_ids(index)))
+    cursor.execute(names_of(index))
     names = {listing: (symbol, known_as) for listing, symbol, known_as in cursor.fetchall()}
     table = read_as_of(
         cursor,
@@ -261,8 +275,8 @@ def event_columns(
     return Columns(np.full(n, kind, np.int8), which, time, np.zeros(n, np.int64), *padded)
 
 
-def _ids(index: Mapping[int, int]) -> str:
-    return ", ".join(map(str, index))
+def _ids(listing_ids: Iterable[int]) -> str:
+    return ", ".join(map(str, listing_ids))
 
 
 def times_of(table: pa.Table, name: str) -> Integers:

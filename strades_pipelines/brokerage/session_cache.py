@@ -65,18 +65,27 @@ class SessionCache:
         key = wallet.name, wallet.sleeve_name
         self._steps.pop(key, None)
         cached = self._sessions.pop(key, None)
-        if cached is not None and _may_go_on(connection, cached, ground):
-            self.resumed += 1
-            session, began = cached.session, cached.ground
-            stepped = session.step(connection, adbc, now=now)
-        else:
-            self.rebuilt += 1
-            base = newest_checkpoint(connection, wallet, ground, now=now)
-            session, stepped = begin(connection, adbc, wallet, now=now, base=base)
-            began = ground
-        if ground.fingerprint is not None and session.may_go_on:
-            self._steps[key] = CachedSession(session, began, stepped.seen)
+        if cached is not None and _may_go_on(cached, ground):
+            stood_at = cached.session.stands_at
+            if not _has_changes_behind(connection, cached.seen, stood_at, ground):
+                stepped = cached.session.step(connection, adbc, now=now)
+                # What was committed between the first look and the step's own snapshot is behind both, and was not
+                # read: no later look would tell of it.
+                if not _has_changes_behind(connection, cached.seen, stood_at, ground):
+                    self.resumed += 1
+                    self._keep(key, CachedSession(cached.session, cached.ground, stepped.seen))
+                    return stepped
+        self.rebuilt += 1
+        base = newest_checkpoint(connection, wallet, ground, now=now)
+        session, stepped = begin(connection, adbc, wallet, now=now, base=base)
+        # From a checkpoint likewise: the next look tells of what was committed since the ground was read.
+        self._keep(key, CachedSession(session, ground, stepped.seen if base is None else ground.seen))
         return stepped
+
+    def _keep(self, key: Key, cached: CachedSession) -> None:
+        """Have `commit` keep a session that may go on."""
+        if cached.ground.fingerprint is not None and cached.session.may_go_on:
+            self._steps[key] = cached
 
     def commit(self, wallet: Wallet) -> None:
         """Keep the wallet's session: what its last step decided is stored."""
@@ -90,15 +99,18 @@ class SessionCache:
         self._steps.clear()
 
 
-def _may_go_on(connection: Connection, cached: CachedSession, ground: Ground) -> bool:
-    """Whether the session would be what one that is built now comes to."""
-    began, session = cached.ground, cached.session
-    if began.fingerprint != ground.fingerprint or not began.read_at <= ground.read_at < began.read_at + LONGEST_LIFE:
-        return False
+def _may_go_on(cached: CachedSession, ground: Ground) -> bool:
+    """Whether the session rests on the same code and setting, and is not too old."""
+    began = cached.ground
+    return began.fingerprint == ground.fingerprint and (began.read_at <= ground.read_at < began.read_at + LONGEST_LIFE)
+
+
+def _has_changes_behind(connection: Connection, seen: str, stands_at: int, ground: Ground) -> bool:
+    """Whether an input that was known up to `stands_at`, microseconds UTC, has changed since the snapshot `seen`."""
     words = {
-        "seen": cached.seen,
+        "seen": seen,
         "subjects": list(ground.subjects),
-        "stands_at": moment(session.stands_at),
+        "stands_at": moment(stands_at),
         "since": ground.since,
     }
-    return connection.execute(BEHIND, words).fetchone() == (False,)
+    return connection.execute(BEHIND, words).fetchone() != (False,)

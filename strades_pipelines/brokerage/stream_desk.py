@@ -85,9 +85,27 @@ class StreamDesk:
             errors = {"Wallets.json": str(error)}
         except Exception as error:  # most often the database's; the streams go on, and the next records try again
             errors = {"decisions": cause(str(error)) or repr(error)}
-        if errors:
-            self._disconnect()  # what failed may be a connection: `strades trade` decides meanwhile
+            self._disconnect()  # `strades trade` decides meanwhile
+        else:
+            if errors and not self._is_connected():
+                self._disconnect()
         return errors
+
+    def _is_connected(self) -> bool:
+        """Whether both connections still answer: a strategy's own error costs no other wallet its session."""
+        if self._connections is None:
+            return False
+        connection, adbc = self._connections
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+            with adbc.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                cursor.fetchall()
+            adbc.rollback()
+        except Exception:
+            return False
+        return True
 
     def _decide(self, templates: dict[str, WalletTemplate]) -> dict[str, str]:
         connection, adbc = self._connections = self._connections or self._connect()

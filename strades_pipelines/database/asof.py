@@ -55,7 +55,8 @@ ADJUSTED_CANDLES = """(
         c.open / coalesce(a.ratio, 1) AS open, c.high / coalesce(a.ratio, 1) AS high,
         c.low / coalesce(a.ratio, 1) AS low, c.close / coalesce(a.ratio, 1) AS close,
         c.volume * coalesce(a.ratio, 1) AS volume, c.quote_volume, c.trade_count,
-        c.knowledge_time, c.knowledge_basis, c.fetch_id, greatest(c.recorded_at, a.recorded_at) AS recorded_at
+        c.knowledge_time, c.knowledge_basis, c.fetch_id, greatest(c.recorded_at, a.recorded_at) AS recorded_at,
+        c.recorded_at AS stored_at
     FROM {candles} AS c LEFT JOIN {adjustments} AS a
         ON a.listing_id = c.listing_id AND a.fetch_id = c.fetch_id AND c.open_time BETWEEN a.from_time AND a.to_time
 )"""

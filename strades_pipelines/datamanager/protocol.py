@@ -229,7 +229,8 @@ class Stream:
 
     A frame with records has the values of `match` (by JSON pointer) in it, and at `at` the text that `topic` gives for
     its instrument. `messages` is where a frame has several such messages, of any instruments, in an array: `match`,
-    `at` and `sequence` are then of each. `login` is the message that is sent first, its values the names of variables
+    `at` and `sequence` are then of each. `errors` are the pointers to what the venue says where it refuses a message of
+    ours: the first stands nowhere else. `login` is the message that is sent first, its values the names of variables
     that hold a key. `sequence` are the pointers to the numbers of its first and last trade, which have no hole for one
     instrument. `subscribe` and `ping` are messages with places for values (`ingestion.streams.messages`).
     """
@@ -243,6 +244,7 @@ class Stream:
     subscribe_per_second: float = 4.0
     sequence: tuple[str, str] | None = None
     messages: str | None = None
+    errors: tuple[str, ...] = ()
     login: Login | None = None
     ping: Mapping[str, Any] | None = None
     ping_seconds: float = 15.0

@@ -111,6 +111,7 @@ def _stream(item: Mapping[str, Any]) -> Stream:
         "match": _frozen(item["match"]),
         "read": _read(item["read"]),
         "subscribe": tuple(item.get("subscribe", ())),
+        "errors": tuple(item.get("errors", ())),
         "sequence": (sequence["first"], sequence["last"]) if sequence else None,
         "login": Login(_frozen(login["message"]), _frozen(login["secrets"])) if login else None,
     }

@@ -16,7 +16,14 @@ from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.pending import any_of
 from strades_pipelines.ingestion.precedence import withdraw
 from strades_pipelines.ingestion.record_tables import Target
-from strades_pipelines.ingestion.split_evidence import Adjustment, Bars, Splits, adjust_bars, adjust_dividends
+from strades_pipelines.ingestion.split_evidence import (
+    Adjustment,
+    Bars,
+    Splits,
+    adjust_bars,
+    adjust_dividends,
+    adjust_superseded,
+)
 from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:
@@ -77,6 +84,16 @@ BARS = """
     WHERE c.listing_id = {listing_id} AND c.open_time < '{last}'::timestamptz + interval '10 days'
     ORDER BY c."interval", c.open_time
 """
+# What strategies with `on_bar_revision` heard first, and reads as of a time. The same bytes parsed again are no other.
+SUPERSEDED = """
+    SELECT r.fetch_id, min(coalesce(f.fetched_at, r.recorded_at)) AS fetched_at, r.open_time
+    FROM records.candle_revisions AS r LEFT JOIN rawsources.fetches AS f USING (fetch_id)
+    WHERE r.listing_id = {listing_id} AND r.open_time < '{last}'::timestamptz AND NOT EXISTS (
+        SELECT FROM records.candles AS c
+        WHERE c.listing_id = r.listing_id AND c.open_time = r.open_time AND c.fetch_id = r.fetch_id
+    )
+    GROUP BY r.fetch_id, r.open_time ORDER BY r.fetch_id, r.open_time
+"""
 DIVIDENDS = """
     SELECT d.fetch_id, coalesce(f.fetched_at, d.recorded_at) AS fetched_at, d.knowledge_time
     FROM records.corporate_actions AS d LEFT JOIN rawsources.fetches AS f USING (fetch_id)
@@ -129,12 +146,22 @@ def _decide(cursor: "Cursor", listing_id: int) -> list[dict[str, Any]]:
         adjusted_bars, missing_by_fetch = adjust_bars(_bars(bars.filter(pa.array(intervals == interval))), splits)
         adjusted += adjusted_bars
         missing_splits |= missing_by_fetch
-    cursor.execute(DIVIDENDS.format(**bounds))
-    dividends = cursor.fetch_arrow_table()
-    times = (_microseconds(dividends[name]).tolist() for name in ("fetched_at", "knowledge_time"))
-    triples = list(zip(dividends["fetch_id"].to_pylist(), *times, strict=True))
-    adjusted += adjust_dividends(triples, splits, missing_splits, adjusted)
+    standing: dict[int, list[int]] = {}
+    for fetch_id, time in sorted(
+        zip(bars["fetch_id"].to_pylist(), _microseconds(bars["open_time"]).tolist(), strict=True)
+    ):
+        standing.setdefault(fetch_id, []).append(time)
+    adjusted += adjust_superseded(_triples(cursor, SUPERSEDED.format(**bounds)), splits, missing_splits, standing)
+    adjusted += adjust_dividends(_triples(cursor, DIVIDENDS.format(**bounds)), splits, missing_splits, adjusted)
     return [_row(listing_id, adjustment) for adjustment in adjusted]
+
+
+def _triples(cursor: "Cursor", query: str) -> list[tuple[int, int, int]]:
+    """Rows of a fetch id and two times, which are then in microseconds."""
+    cursor.execute(query)
+    found = cursor.fetch_arrow_table()
+    fetch_ids, *times = found.columns
+    return list(zip(fetch_ids.to_pylist(), *(_microseconds(column).tolist() for column in times), strict=True))
 
 
 def _bars(table: pa.Table) -> Bars:

@@ -6,8 +6,9 @@ before a session opens, or days after. Where a body's bars meet those of the nex
 split of 1.3 and more from none; a smaller one is told by the time alone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf, log, prod
 
 import numpy as np
@@ -98,6 +99,38 @@ def adjust_bars(bars: Bars, splits: Splits) -> tuple[list[Adjustment], dict[int,
             found.append(Adjustment(fetch_id, *span, ratio, basis, int(splits.times[-1])))
         next_open = bars.opens[start] / ratio
     return found, missing_splits
+
+
+def adjust_superseded(
+    versions: Sequence[tuple[int, int, int]],
+    splits: Splits,
+    missing_splits: Mapping[int, int],
+    standing: Mapping[int, Sequence[int]],
+) -> list[Adjustment]:
+    """Adjustments of bars in old shares that another version has replaced; none of their spans holds a bar that stands.
+
+    A fetch of which no bar stands is in the shares of its fetch time: no prices beside its own tell otherwise.
+
+    Args:
+        versions: fetch id, when it was fetched and when the bar opened, in microseconds; sorted by fetch and opening.
+        missing_splits: from `adjust_bars`.
+        standing: when the bars of each fetch opened that stand, in ascending order.
+    """
+    found: list[Adjustment] = []
+    run = None
+    for fetch_id, fetched_at, time in versions:
+        count = min(missing_splits.get(fetch_id, splits.later_than(fetched_at)), splits.later_than(time))
+        ratio, last = splits.product_of_last(count), run
+        run = None if ratio == 1.0 else (fetch_id, count, bisect(standing.get(fetch_id, ()), time))
+        if run is None:
+            continue
+        if run == last:
+            found[-1] = replace(found[-1], to_time=time)
+            continue
+        by_time = splits.later_than(fetched_at)
+        basis = "fetch_time" if missing_splits.get(fetch_id, by_time) == by_time else "prices"
+        found.append(Adjustment(fetch_id, time, time, ratio, basis, int(splits.times[-1])))
+    return found
 
 
 def adjust_dividends(

@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.stepping import step
 from strades_pipelines.brokerage.trading_rows import decision_row
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.ingestion.frame_reader import join_frames
+from strades_pipelines.ingestion.verdicts import one_line
 from strades_pipelines.lineage.data import verify
 from strades_pipelines.lineage.row_lineage import Connection, NotFound, Row, read_row, read_rows
 
@@ -109,13 +110,24 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
         names = [row["wallet"] for row in read_rows(connection, HEARING, made.last, heard)]
         recorded, replayed = hashlib.sha256(), hashlib.sha256()
         for view in (view for name in names for view in load_wallet(connection, name).strategy_views()):
-            if not view.new_strategy().hears_streams():
-                continue
-            before, again = _recorded(connection, view, made), _decided_again(connection, adbc, view, made)
+            before = _recorded(connection, view, made)
+            try:
+                if not view.new_strategy().hears_streams():
+                    continue
+                again = _decided_again(connection, adbc, view, made)
+            except Exception as error:  # the strategy is gone, or raises: that is this wallet's alone
+                connection.rollback()
+                adbc.rollback()
+                again, failure = {}, one_line(f"{type(error).__name__}: {error}")
+                if before:  # else it decides nothing, as it did then
+                    made.differences.append(
+                        f"wallet {view.name}: its {len(before)} decisions cannot be made again: {failure}"
+                    )
+            else:
+                made.differences += _differences(before, again)
             for digest, lines in ((recorded, before), (replayed, again)):
                 digest.update("".join(f"{line}\n" for line in lines.values()).encode())
             made.decisions += len(before)
-            made.differences += _differences(before, again)
         made.recorded, made.replayed = recorded.hexdigest(), replayed.hexdigest()
     return made
 

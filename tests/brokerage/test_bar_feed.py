@@ -1,5 +1,6 @@
 """Bars as a strategy hears them: the newest version, or the first one and what replaced it."""
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from strades_pipelines.brokerage.bar_feed import BarTables, BarWindow, read_bars
 from strades_pipelines.brokerage.record_feed import Known
 from tests.brokerage.conftest import BTC, MINUTE, SECOND, START, AddCandles, Connection
 from tests.brokerage.test_record_feed import revise
+from tests.ingestion.test_data_requests import ask
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -69,3 +71,55 @@ def test_a_resumed_window_has_the_revisions_since(adbc: "AdbcConnection") -> Non
     found = read(adbc, START, with_revisions=True, since=START + 180 * SECOND)
     assert closes(found.bars) == [(102.0, 180.0)]
     assert closes(found.revisions) == [(80.0, 200.0), (91.0, 250.0)]
+
+
+def split(market: Connection, fetch_id: int, last_minute: int, ratio: float, at: datetime) -> None:
+    """Have the bars of a fetch adjusted for a split that is learnt at a time."""
+    market.execute(
+        "INSERT INTO records.split_adjustments VALUES (%s, %s, %s, %s, %s, 'fetch_time', %s, %s)",
+        [BTC, fetch_id, START, START + last_minute * MINUTE, ratio, at, at],
+    )
+    market.commit()
+
+
+def test_versions_are_ordered_by_when_they_were_stored_whenever_a_split_is_learnt(
+    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
+) -> None:
+    """The bar of 100 is one of 50 new shares; its source says 49 at 150 s, and the split is learnt at 290 s."""
+    add_candles([100.0, 102.0])
+    revise(market, 0, 49.0, START + 150 * SECOND)
+    market.execute("UPDATE records.candles SET fetch_id = 2 WHERE close = 49")
+    split(market, 1, 1, 2.0, START + 290 * SECOND)
+    found = read(adbc, START, with_revisions=True)
+    assert closes(found.bars) == [(50.0, 60.0), (51.0, 120.0)]
+    assert closes(found.revisions) == [(49.0, 150.0)]
+    opened = read(adbc, START + 200 * SECOND, with_revisions=True)
+    assert closes(opened.bars) == [(49.0, 60.0), (51.0, 120.0)]
+    assert closes(opened.revisions) == []
+
+
+@pytest.mark.usefixtures("revised")
+def test_a_bar_that_people_left_out_is_not_heard_in_any_version(market: Connection, adbc: "AdbcConnection") -> None:
+    market.execute(
+        "WITH gone AS (DELETE FROM records.candles WHERE listing_id = %s AND open_time = %s RETURNING *)"
+        " INSERT INTO records.candle_revisions SELECT gone.*, %s FROM gone",
+        [BTC, START, START + 260 * SECOND],
+    )
+    leave_out(market, "candles", [str(BTC), "1m", str(START)])
+    leave_out(market, "articles", ["wire", "a1"])
+    for with_revisions in (False, True):
+        found = read(adbc, START, with_revisions=with_revisions)
+        assert [known for _, known in closes(found.bars)] == [120.0, 180.0]
+    assert closes(found.revisions) == [(91.0, 250.0)]
+
+
+def leave_out(market: Connection, relation: str, key: list[str]) -> None:
+    """Mark a record as left out."""
+    given = {"table": relation, "key": json.dumps(key)}
+    request = ask(market, b"{}", protocol="exclusion", source=None, given=given, kind="exclusion")
+    market.execute(
+        "INSERT INTO records.exclusions (relation, key, is_excluded, marked_at, marked_by, reason, request_id)"
+        " VALUES (%s, %s, true, %s, 'tester', 'wrong', %s)",
+        [relation, key, START, request],
+    )
+    market.commit()

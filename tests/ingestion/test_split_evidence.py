@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.ingestion.split_evidence import Adjustment, Bars, Splits, adjust_bars, adjust_dividends
+from strades_pipelines.ingestion.split_evidence import (
+    Adjustment,
+    Bars,
+    Splits,
+    adjust_bars,
+    adjust_dividends,
+    adjust_superseded,
+)
 
 DAY = 86_400_000_000
 START = int(datetime(2014, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -160,3 +167,14 @@ def test_the_span_of_an_adjustment_ends_with_the_bars_of_its_fetch() -> None:
     [one] = adjust_bars(stored, known)[0]
     assert (one.from_time, one.to_time, one.known_at) == (at(0), at(14), at(20))
     assert timedelta(microseconds=one.to_time - one.from_time) == timedelta(days=14)
+
+
+def test_superseded_bars_are_adjusted_in_spans_without_a_standing_bar_of_their_fetch() -> None:
+    """Fetch 1 of day 4 knows neither split; its bars of days 1 and 3 are replaced, that of day 2 stands."""
+    known, later = splits([5, 8], [2.0, 4.0]), at(8)
+    versions = [(1, at(4), at(1)), (1, at(4), at(3)), (2, at(6), at(3)), (2, at(6), at(4)), (3, at(9), at(4))]
+    found = adjust_superseded(versions, known, {}, {1: [at(2)]})
+    expected = [(1, at(1), at(1), 8.0), (1, at(3), at(3), 8.0), (2, at(3), at(4), 4.0)]
+    assert found == [Adjustment(*each, "fetch_time", later) for each in expected]
+    [told] = adjust_superseded(versions[-1:], known, {3: 1}, {})  # its other bars told that it lacks a split
+    assert (told.ratio, told.basis) == (4.0, "prices")

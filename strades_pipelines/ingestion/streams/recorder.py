@@ -17,9 +17,10 @@ from typing import Protocol, TypeVar
 import psycopg
 from adbc_driver_manager import Error as AdbcError
 
+from strades_pipelines.datamanager.protocol import Stream
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.repair import RepairFailed
-from strades_pipelines.ingestion.streams.routing import Router, Sighting
+from strades_pipelines.ingestion.streams.routing import Route, Router, Sighting
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
 from strades_pipelines.ingestion.streams.stream_gaps import Gap
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
@@ -127,6 +128,8 @@ class StreamRecorder:
         self._buffer: list[Frame] = []
         self._bytes = 0
         self._shown_at = -math.inf
+        self._span = _longest_span(self.stream)
+        self._refused_on: int | None = None  # the connection
         self._room, self._work = asyncio.Event(), asyncio.Event()
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
@@ -198,6 +201,7 @@ class StreamRecorder:
         route = self._router.route(data)
         instrument = route.instrument if route.is_readable else UNREADABLE
         now, seconds = self._clock(), asyncio.get_running_loop().time()
+        self._note_refusal(connection, route)
         times = [(each.instrument, self._note(each, now, seconds)) for each in route.sightings]
         stated = tuple((id_, time) for id_, time in times if time is not None)
         self._buffer.append(Frame(connection, sequence, now, data, instrument, stated))
@@ -209,6 +213,14 @@ class StreamRecorder:
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
             await self._room.wait()
+
+    def _note_refusal(self, connection: int, route: Route) -> None:
+        """Tell what the venue refuses; that stands until another connection brings records."""
+        if route.refusal is not None:
+            self._refused_on = connection
+            self._tell("venue", f"the venue refuses: {route.refusal}")
+        elif route.sightings and connection != self._refused_on:
+            self.counts.errors.pop("venue", None)
 
     def _note(self, seen: Sighting, now: datetime, seconds: float) -> int | None:
         """Note a record of an instrument; returns the time that it states, microseconds since the epoch.
@@ -271,7 +283,7 @@ class StreamRecorder:
             await self._through("database", lambda: self.writer.show_last_records(self._clock()))
 
     async def _store_batch(self) -> None:
-        batch = _first_batch(self._buffer)
+        batch = _first_batch(self._buffer, self._span)
         if any(progress.has_unreported_hole for progress in self.progress.values()):
             await self._write_states()  # before the trades behind the hole are stored
         loaded = await self._through("database", lambda: self.writer.store(batch, self._clock()))
@@ -426,7 +438,11 @@ class StreamRecorder:
         connection, gaps = self.client.connection, len(progress.numbers.gaps)
         state = "down" if connection is None else "stale" if progress.is_stale else "repairing" if gaps else "live"
         errors = self.counts.errors
-        detail = self.client.error if connection is None else errors.get("repair") or errors.get("parser")
+        refusal = errors.get("venue")
+        if connection is None:
+            detail = refusal or self.client.error
+        else:
+            detail = errors.get("repair") or errors.get("parser") or refusal
         until = progress.complete_until
         complete = (progress.complete_from, None if until is None else _time(until))
         return State(connection, state, progress.last_frame_at, gaps, detail, *complete)
@@ -452,12 +468,25 @@ class StreamRecorder:
         self.counts.errors[what] = line
 
 
-def _first_batch(frames: Sequence[Frame]) -> list[Frame]:
+def _longest_span(stream: Stream) -> timedelta | None:
+    """How long the frames of a batch may have come; None: as long as they did.
+
+    Quotes without a venue's time are all of the instant at which their batch had come, and one of `every_ms` is kept:
+    frames that had to wait for the database would be one quote.
+    """
+    quotes = (one for one in stream.read.outputs if one.kind == "quote" and "event_time" not in one.fields)
+    spans = [timedelta(milliseconds=one.every_ms) for one in quotes if one.every_ms]
+    return min(spans, default=None)
+
+
+def _first_batch(frames: Sequence[Frame], span: timedelta | None) -> list[Frame]:
     """The oldest frames of one connection, within the bounds of a batch."""
     batch: list[Frame] = []
     size = 0
     for frame in frames[:BATCH_FRAMES]:
         if batch and (frame.connection != batch[0].connection or size + len(frame.data) > BATCH_BYTES):
+            break
+        if batch and span is not None and frame.received_at - batch[0].received_at >= span:
             break
         batch.append(frame)
         size += len(frame.data)

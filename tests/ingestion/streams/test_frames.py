@@ -93,6 +93,20 @@ def test_no_frame_breaks_the_router(frame: bytes) -> None:
         assert route.instrument is None
 
 
+def test_bars_and_quotes_beside_trades_tell_of_no_trade() -> None:
+    """A bar of 12:00 that comes first on a connection is no trade of 12:00."""
+    said = {"S": "BTC/USDT", "t": "2026-11-30T12:00:00Z", "o": 1, "h": 1, "l": 1, "c": 1}
+    trade = said | {"T": "t", "i": 5, "p": 1, "s": 1, "tks": "B"}
+    router = Router(load_protocol("alpaca_crypto_trades"), [instrument("BTC/USDT")])
+    sightings = router.route(json.dumps([said | {"T": "b"}, said | {"T": "q"}, trade]).encode()).sightings
+    noon = 1_796_040_000_000_000
+    assert [(each.instrument, each.time) for each in sightings] == [
+        ("BTC/USDT", None),
+        ("BTC/USDT", None),
+        ("BTC/USDT", noon),
+    ]
+
+
 def test_messages_are_those_of_the_venues_documentation() -> None:
     pairs = [instrument("BTC_USDT"), instrument("ETH_USDT")]
     now = datetime(2026, 1, 1, tzinfo=UTC)
