@@ -177,6 +177,16 @@ def test_code_that_asks_for_more_than_it_says_is_refused(bundle: Bundle, shop: P
     )
     assert permissions_of({"code/a.py": asks}) == ("orders", "trades")
     assert reaches({"code/a.py": asks, "code/helper.py": b""}) == ("eval()", "numpy", "os")
+    hiding = {"code/a.py": asks, "code/os.py": b"", "code/numpy/x.py": b"", "code/helper.py": b""}
+    assert reaches(hiding) == ("eval()", "numpy", "os")  # a file of its own hides no module of that name
+    for text in (
+        "on_trade = on_quote = _t",
+        "async def on_trade(self): pass\n async def on_quote(self): pass",
+        "from helper import on_trade, x as on_quote",
+        "A.on_trade, A.on_quote = x, x",
+        "on_trade: int = 1; on_quote += 1",
+    ):
+        assert permissions_of({"code/a.py": f"class A:\n {text}".encode()}) == ("quotes", "trades"), text
     with pytest.raises(BundleRefused, match=r"code/a\.py:1: expected Python"):
         permissions_of({"code/a.py": b"def"})
 
