@@ -72,14 +72,22 @@ def record_act(
     """
     with transaction.atomic():
         row.save()
-        document = {
-            "row": f"{row._meta.db_table}/{row.pk}",
-            **(value or {}),
-            "readers": sorted({by.pk, *readers}),
-        }
-        parameters = [f"{kind}:{uuid4()}", f"{PERSON}{by.pk}", PLATFORM, kind, Jsonb(document), settings().now()]
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT, parameters)
+        record_event(f"{row._meta.db_table}/{row.pk}", kind, by=by, readers=readers, value=value)
+
+
+def record_event(
+    row: str, kind: str, *, by: User, readers: Iterable[int] = (), value: Mapping[str, Any] | None = None
+) -> None:
+    """Record an act in the transaction that has its row, which no model of Django saves.
+
+    Args:
+        row: TABLE/KEY.
+        kind, readers, value: as of `record_act`.
+    """
+    document = {"row": row, **(value or {}), "readers": sorted({by.pk, *readers})}
+    parameters = [f"{kind}:{uuid4()}", f"{PERSON}{by.pk}", PLATFORM, kind, Jsonb(document), settings().now()]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, parameters)
 
 
 def read_feed(*, until: datetime, most: int) -> list[Act]:

@@ -70,9 +70,17 @@ def money_text(value: Decimal, currency: str, *, signed: bool = False) -> str:
     return f"{decimal_text(value, 2, signed=signed)}\N{NO-BREAK SPACE}{currency}"
 
 
+def is_finite(value: float) -> bool:
+    """Whether a number is one that a double can have: a whole number of Python has no bound."""
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False
+
+
 def percent_text(fraction: float, *, signed: bool = False, unit: str = "%") -> str | None:
     """A fraction as a percentage to two places; None for what is no number."""
-    if not isfinite(fraction):
+    if not is_finite(fraction):
         return None
     return f"{decimal_text(Decimal(repr(fraction)) * 100, 2, signed=signed)}\N{NO-BREAK SPACE}{unit}"
 

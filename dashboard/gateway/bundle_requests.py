@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from django.db import connection as own
@@ -53,23 +54,27 @@ class Verified:
     outcome: str
 
 
-def ask(kind: str, *, key: UUID, sha256: str, body: bytes, by: str, at: datetime) -> bool:
+def ask(
+    kind: str, *, key: UUID, sha256: str, body: bytes, by: str, at: datetime
+) -> Literal["new", "known", "too many"]:
     """Ask for a bundle to be verified or installed; the same form again is the same request.
 
     Args:
         kind: verify or install.
         sha256: of the bundle as it was published.
+        by: person:NUMBER.
 
     Returns:
-        Whether there is such a request; False where the person asked for too many within an hour.
+        Whether the request is new, or was there before; "too many" where the person asked for that within an hour.
     """
     row = {"key": key, "kind": kind, "sha256": sha256, "body": body, "by": by, "at": at, "most": MOST_AN_HOUR}
     with own.cursor() as cursor:
         cursor.execute(ASK, row)
         if cursor.rowcount == 1:
-            return True
+            return "new"
     found = read_one(BundleRequest, REQUESTS + "WHERE r.request_key = %(key)s", key=key)
-    return found is not None and (found.kind, found.bundle_sha256, found.requested_by) == (kind, sha256, by)
+    is_known = found is not None and (found.kind, found.bundle_sha256, found.requested_by) == (kind, sha256, by)
+    return "known" if is_known else "too many"
 
 
 def read_requests(sha256: str, *, by: str, most: int) -> list[BundleRequest]:

@@ -5,13 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.community.acts import record_act
+from dashboard.community.acts import record_act, record_event
 from dashboard.gateway import bundle_requests
 from dashboard.shop import credits
 from dashboard.shop.forms import CreditsForm, InstallForm, KeyForm
@@ -20,6 +20,7 @@ from dashboard.shop.views import has_bundle, name_of, own_item, person_of, seen_
 from strades_pipelines.settings import settings
 
 SHOWN_CREDITS = 50
+KINDS = {"verify": "verification_requested", "install": "installation_requested"}
 
 
 @require_POST
@@ -66,11 +67,13 @@ def give_credits(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def answer(request: HttpRequest, item_id: int) -> HttpResponse:
-    """Give an item of one's own to who asked for it, or not; the last word counts."""
+    """Give an item of one's own to who asked for it, or not; the last word counts, but what was paid for stays."""
     found, verdict = own_item(request, item_id), request.POST.get("verdict")
     name = request.POST.get("person", "")
     row = Grant.objects.filter(item=found, person__pseudo=name).first() if "\0" not in name else None
     if row is None or verdict not in (GRANTED, DECLINED):
+        raise Http404
+    if found.way == CREDITS and row.state == GRANTED:  # it was paid for
         raise Http404
     row.state, row.answered_at = verdict, settings().now()
     kind = "item_granted" if verdict == GRANTED else "item_declined"
@@ -108,15 +111,15 @@ def install(request: HttpRequest, item_id: int) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, item: Item, kind: str, form: KeyForm) -> HttpResponse:
-    is_asked = bundle_requests.ask(
-        kind,
-        key=form.cleaned_data["key"],
-        sha256=item.sha256,
-        body=bytes(item.body),
-        by=name_of(person_of(request)),
-        at=settings().now(),
-    )
-    if not is_asked:
+    person, key = person_of(request), form.cleaned_data["key"]
+    with transaction.atomic():
+        asked = bundle_requests.ask(
+            kind, key=key, sha256=item.sha256, body=bytes(item.body), by=name_of(person), at=settings().now()
+        )
+        if asked == "new":
+            readers, value = [item.owner_id], {"item": item.pk}
+            record_event(f"bundle_requests/{key}", KINDS[kind], by=person, readers=readers, value=value)
+    if asked == "too many":
         most = bundle_requests.MOST_AN_HOUR
         messages.error(request, _("Not asked for: a person asks for %(most)d an hour at most.") % {"most": most})
     return redirect("shop_item", item.pk)

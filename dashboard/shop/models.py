@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy
 
 from dashboard.accounts.models import User
@@ -28,7 +28,8 @@ CLAIMS = {
 class Item(models.Model):
     """A bundle as somebody put it into the shop. `body` and `sha256` are those of its upload and never change.
 
-    `manifest` is the text that its author signed. An item that an admin has hidden is seen by its owner and admins.
+    `manifest` is the text that its author signed. An item that an admin has hidden is seen by its owner and admins, and
+    one that was published or reported by admins, whatever its owner does with it.
     """
 
     key = models.UUIDField(unique=True)
@@ -78,8 +79,10 @@ class Item(models.Model):
         """Whether a person may know of it."""
         if self.owner_id == person.pk:
             return True
+        if may_moderate(person) and (self.published_at or self.hidden_because or self.reports.exists()):
+            return True  # also what its owner withdrew since
         if self.hidden_because:
-            return may_moderate(person)
+            return False
         is_granted: bool = Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
         return is_granted or bool(self.state == PUBLISHED)
 
@@ -150,9 +153,18 @@ def visible_items(person: User) -> Any:
     """The items that a person may know of, newest first, without their bytes."""
     own, given = Q(owner=person), Q(grants__person=person, grants__state=GRANTED)
     seen = Q(hidden_because="") & (Q(state=PUBLISHED) | given)
-    moderated = ~Q(hidden_because="") if may_moderate(person) else Q(pk__in=[])
+    reported = Exists(Report.objects.filter(item=OuterRef("pk")))
+    moderated = Q(published_at__isnull=False) | ~Q(hidden_because="") | reported
+    moderated = moderated if may_moderate(person) else Q(pk__in=[])
     found = Item.objects.filter(own | seen | moderated).distinct().defer("body").select_related("owner")
     return found.order_by("-uploaded_at", "-id")
+
+
+def open_reports(person: User) -> Any:
+    """The reports of items that are not hidden, newest first, for who answers them; of others none."""
+    found = Report.objects.filter(item__hidden_because="").select_related("item", "person")
+    found = found.defer("item__body", "item__manifest").order_by("-reported_at", "-id")
+    return found if may_moderate(person) else found.none()
 
 
 def may_moderate(person: User) -> bool:

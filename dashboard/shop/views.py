@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.accounts.models import User
-from dashboard.community.acts import record_act
-from dashboard.gateway.bundle_requests import read_requests, read_verdicts
+from dashboard.community.acts import PERSON, record_act
+from dashboard.gateway.bundle_requests import BundleRequest, read_requests, read_verdicts
 from dashboard.gateway.reading import is_text, parse_whole, snapshot
+from dashboard.messaging.threads import admins
 from dashboard.shop.credits import credits_of
 from dashboard.shop.forms import ReasonForm, UploadForm
 from dashboard.shop.models import (
@@ -27,11 +28,12 @@ from dashboard.shop.models import (
     Item,
     Report,
     may_moderate,
+    open_reports,
     visible_items,
 )
 from strades_pipelines.settings import settings
 
-SHOWN_ITEMS, SHOWN_REQUESTS, MOST_ITEMS = 25, 10, 100
+SHOWN_ITEMS, SHOWN_REQUESTS, SHOWN_REPORTS, MOST_ITEMS = 25, 10, 50, 100
 LARGEST_ID = 2**63 - 1
 REFRESH_SECONDS = 3
 
@@ -43,8 +45,16 @@ def person_of(request: HttpRequest) -> User:
 
 
 def name_of(person: User) -> str:
-    """What requests call a person."""
-    return f"dashboard:{person.pseudo}"
+    """What requests call a person: by the number, which an erasure leaves."""
+    return f"{PERSON}{person.pk}"
+
+
+def _with_names(requests: list[BundleRequest]) -> list[tuple[BundleRequest, str]]:
+    """Each request with the name that its person has now. One query."""
+    numbers = {one.requested_by.removeprefix(PERSON) for one in requests}
+    people = User.objects.filter(pk__in=[int(number) for number in numbers if number.isdecimal()])
+    names = {f"{PERSON}{number}": name for number, name in people.values_list("pk", "pseudo")}
+    return [(one, names.get(one.requested_by, _("somebody"))) for one in requests]
 
 
 def seen_item(request: HttpRequest, item_id: int) -> Item:
@@ -88,6 +98,7 @@ def shop(request: HttpRequest) -> HttpResponse:
         "words": words,
         "page": page,
         "credits": credits_of(person_of(request)),
+        "reports": open_reports(person_of(request))[:SHOWN_REPORTS],
         "next_page": page + 1 if len(items) > SHOWN_ITEMS else None,
     }
     return render(request, "shop/shop.html", context)
@@ -105,7 +116,7 @@ def item(request: HttpRequest, item_id: int) -> HttpResponse:
         "item": found,
         "said": found.said,
         "verdict": verdict,
-        "requests": requests,
+        "requests": _with_names(requests),
         "is_owner": is_owner,
         "is_held": found.is_held_by(person),
         "grant": Grant.objects.filter(item=found, person=person).first(),
@@ -156,8 +167,7 @@ def _save_draft(person: User, form: UploadForm) -> Item | None:
         uploaded_at=settings().now(),
     )
     try:
-        with transaction.atomic():
-            row.save()
+        record_act(row, "item_uploaded", by=person, value={"sha256": row.sha256})
     except IntegrityError:
         form.add_error(None, _("This version of this author is in the shop already: give it another version."))
         return None
@@ -191,7 +201,7 @@ def report(request: HttpRequest, item_id: int) -> HttpResponse:
         with transaction.atomic():
             row = Report.objects.filter(item=found, person=person).first() or Report(item=found, person=person)
             row.reason, row.reported_at = form.cleaned_data["reason"], settings().now()
-            record_act(row, "item_reported", by=person, value={"item": found.pk})
+            record_act(row, "item_reported", by=person, readers=admins(), value={"item": found.pk})
         messages.success(request, _("The admins see your report."))
         return redirect("shop_item", item_id)
     context: dict[str, Any] = {"form": form, "item": found, "is_report": True}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+LONGEST_INTERVAL = timedelta(days=36_525)  # a hundred years; longer ones are no times in microseconds
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # Quotation units of a hundredth: London quotes shares in pence (GBX, also written GBp), Johannesburg in cents of the
 # rand (ZAc) and Tel Aviv in agorot (ILA), as Chicago does grains in cents (USX).
@@ -42,9 +43,15 @@ def interval_length(interval: str) -> timedelta:
     """How long a bar of `interval` (`1m`, `4h`, `1d`, ...) lasts at most.
 
     Raises:
-        ValueError: for anything but a number and one of s, m, h, d, w.
+        ValueError: for anything but a number and one of s, m, h, d, w, or more than 100 years.
     """
     match = re.fullmatch(r"([1-9]\d*)([smhdw])", interval)
     if match is None:
         raise ValueError(f"interval: expected a number and one of s, m, h, d, w (1m, 4h, 1d), was {interval!r}")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    try:
+        length = timedelta(**{UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        length = timedelta.max
+    if length > LONGEST_INTERVAL:
+        raise ValueError(f"interval: expected at most 100 years, was {interval[:40]!r}")
+    return length

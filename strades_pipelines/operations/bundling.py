@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.bars.bar_files import name_of
 from strades_pipelines.settings import settings
-from strades_pipelines.sharing.article import check_draft, facts_of, template_draft
+from strades_pipelines.sharing.article import facts_of, template_draft
 from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle, read_bundle_file, read_bytes
 from strades_pipelines.sharing.installing import install
@@ -82,7 +82,7 @@ def write_article(file: Path, bars: Sequence[str], writer: str) -> str:
     facts = facts_of(read_bundle_file(file).manifest)
     if writer == "template":
         is_verified = verify_file(file, bars).state == VERIFIED
-        return f"Draft, by a template:\n\n{check_draft(template_draft(facts, is_verified=is_verified), facts)}"
+        return f"Draft, by a template:\n\n{template_draft(facts, is_verified=is_verified)}"
     from strades_pipelines.sharing.article_service import chatgpt_draft
 
     model = settings().openai_model

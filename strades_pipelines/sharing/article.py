@@ -1,7 +1,8 @@
 """A text about a bundle, from what stands in it: the facts, the template, and what no draft may say.
 
 A draft is refused when it has a number that is not among the facts, in digits or in words. That keeps out invented
-figures; it does not keep out a wrong sentence about a right one, which is why somebody reads it.
+figures; it does not keep out a wrong sentence about a right one, such as a figure under another's name, or with another
+sign, which is why somebody reads it.
 """
 
 import re
@@ -24,11 +25,13 @@ RATIOS = {"sharpe": "Sharpe ratio", "sortino": "Sortino ratio", "profit_factor":
 COUNTS = {"fills": "fills", "trades": "round trips"}
 _NUMBER = re.compile(r"\d+(?:[,\u00a0\u202f]\d{3})*(?:\.\d+)?")
 _SCALED = re.compile(r"\d+[A-Za-z]\w*")
-# `one` and `first` are also pronouns and order: they are let through.
+# `one`, `first` and `second` are also pronouns, order and time: they are let through.
 _WORDS = re.compile(
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|"
-    r"eighty|ninety|hundreds?|thousands?|[mb]illions?|dozens?|half|halves|halved|twice|doubled?|doubling|tripled?|"
-    r"thrice|quarters?|thirds?|tenfold|\w+fold)\b",
+    r"\b(?:zero|nil|nought|(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen)s?|"
+    r"(?:twent|thirt|fort|fift|sixt|sevent|eight|ninet)(?:y|ies|ieths?)|(?:hundred|thousand|[a-z]*illion)(?:s|ths?)?|"
+    r"dozens?|couple|half|halves|halved|halving|twice|thrice|quarter(?:s|ed)?|(?:third|fourth|fifth|sixth|seventh|"
+    r"eighth|ninth|tenth|eleventh|twelfth|\w+teenth)s?|(?:doubl|tripl|trebl|quadrupl|quintupl|sextupl|multipl)"
+    r"(?:e|es|ed|ing|y)|\w+fold)\b",
     re.IGNORECASE,
 )
 
@@ -52,8 +55,9 @@ class Facts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What may hold digits and is no figure."""
-        return self.author, self.licence, f"{self.name} {self.version}", self.name, *self.instruments
+        """What may hold digits and is no figure: not a name of digits alone, which no reader could tell from one."""
+        names = (self.author, self.licence, f"{self.name} {self.version}", self.name, *self.instruments)
+        return tuple(name for name in names if any(map(str.isalpha, name)) and not _WORDS.fullmatch(name))
 
     def lines(self) -> list[str]:
         """The facts as lines `name: value`."""
@@ -114,10 +118,9 @@ def check_draft(text: str, facts: Facts) -> str:
     if not draft or len(draft) > LONGEST_DRAFT:
         raise DraftRefused(f"the draft: expected a text of at most {LONGEST_DRAFT} letters, found {len(draft)}")
     said = draft
-    for name in sorted(facts.names, key=len, reverse=True):
-        said = said.replace(name, " ")
-    stated = [*facts.figures.values(), facts.first_day, facts.last_day]
-    known = {_value(number) for text in stated for number in _NUMBER.findall(text)}
+    for text in sorted((*facts.names, facts.first_day, facts.last_day), key=len, reverse=True):
+        said = re.sub(rf"(?<![\w.,%-]){re.escape(text)}(?![\w%-]|[.,]\w)", " ", said)  # whole, not as a part of another
+    known = {_value(number) for text in facts.figures.values() for number in _NUMBER.findall(text)}
     for number in _NUMBER.findall(said):
         if _value(number) not in known:
             raise DraftRefused(f"the draft: expected numbers of the facts alone, found {number}")

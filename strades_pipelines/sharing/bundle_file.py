@@ -9,6 +9,7 @@ import io
 import stat
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ _MOST_ENTRIES = MOST_FILES + 3
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can say
 _MODE = (stat.S_IFREG | 0o644) << 16
 _END = struct.Struct("<4s4H2LH")  # the record that ends a zip
+_LOCATOR_BYTES = 20  # of the record before it, in a zip of 64 bits
+_LONGEST_ENTRY = 46 + 400  # of the directory: its fields and a path
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,11 @@ def _entries(body: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             infos = archive.infolist()
+            if len(infos) > _MOST_ENTRIES:
+                raise BundleRefused(f"expected at most {_MOST_ENTRIES} files, found {len(infos)}")
+            times = Counter(info.filename for info in infos)
             for info in infos:
-                _check_entry(info, [one.filename for one in infos])
+                _check_entry(info, times[info.filename])
             if sum(info.file_size for info in infos) > MOST_BYTES:
                 raise BundleRefused(f"expected files of at most {MOST_BYTES} bytes together, found more")
             return {info.filename: _read(archive, info) for info in infos}
@@ -186,16 +192,20 @@ def _check_count(body: bytes) -> None:
     """Refuse a directory of very many entries before Python makes an object of each, and one that is behind others."""
     if len(body) < _END.size or not body.startswith(b"PK\x03\x04"):
         raise BundleRefused("expected a zip file, found other bytes")
-    mark, _, _, _, count, _, _, _ = _END.unpack(body[-_END.size :])
+    mark, _, _, _, count, size, _, _ = _END.unpack(body[-_END.size :])
     if mark != b"PK\x05\x06":
         raise BundleRefused("expected a zip file that ends with its directory, found other bytes or a comment")
+    if body[-_END.size - _LOCATOR_BYTES :].startswith(b"PK\x06\x07"):  # it would give another directory
+        raise BundleRefused("expected a zip file of 32 bits, found one of 64")
     if count > _MOST_ENTRIES:
         raise BundleRefused(f"expected at most {_MOST_ENTRIES} files, found {count}")
+    if size > _MOST_ENTRIES * _LONGEST_ENTRY:  # the count is its author's word, the size is what Python reads
+        raise BundleRefused(f"expected a directory of at most {_MOST_ENTRIES * _LONGEST_ENTRY} bytes, was {size}")
 
 
-def _check_entry(info: zipfile.ZipInfo, names: list[str]) -> None:
+def _check_entry(info: zipfile.ZipInfo, times: int) -> None:
     name = info.filename[:80]
-    if names.count(info.filename) > 1:
+    if times > 1:
         raise BundleRefused(f"{name}: expected each file once, found it twice")
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):

@@ -1,7 +1,9 @@
 """What code asks for, read from its text: nothing of it is run."""
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
 
 from strades_pipelines.sharing.manifest import BundleRefused, Permission
 
@@ -27,7 +29,12 @@ ACTS: Mapping[str, Permission] = {
     "cancel_all": "orders",
 }
 # By these a program reaches what no list of imports shows.
-UNSEEN = frozenset({"__import__", "eval", "exec", "compile", "open", "getattr", "globals", "vars", "__builtins__"})
+UNSEEN = frozenset(
+    {
+        *("__import__", "eval", "exec", "compile", "open", "getattr", "setattr"),
+        *("globals", "locals", "vars", "__builtins__"),
+    }
+)
 
 
 def permissions_of(files: Mapping[str, bytes]) -> tuple[Permission, ...]:
@@ -38,17 +45,30 @@ def permissions_of(files: Mapping[str, bytes]) -> tuple[Permission, ...]:
     """
     found: set[Permission] = set()
     for node in _nodes(files):
-        if isinstance(node, ast.FunctionDef) and node.name in HOOKS:
-            found.add(HOOKS[node.name])
-        elif isinstance(node, ast.Attribute) and node.attr in ACTS:
+        found |= {HOOKS[name] for name in _names_bound(node) if name in HOOKS}
+        if isinstance(node, ast.Attribute) and node.attr in ACTS:
             found.add(ACTS[node.attr])
     return tuple(sorted(found))
+
+
+def _names_bound(node: ast.AST) -> tuple[str, ...]:
+    """The names that a node gives to something: by `def`, an assignment, to an attribute also, or an import."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return (node.name,)
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return (node.id,)
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return (node.attr,)
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name,)
+    return ()
 
 
 def reaches(files: Mapping[str, bytes]) -> tuple[str, ...]:
     """What a reader should look at: modules beside Strades that the code imports, and names that reach further.
 
-    A file of the bundle itself is none.
+    A file of the bundle itself is none, unless it has the name of a module of Python or of an installed package: nobody
+    sees which of the two is imported.
 
     Raises:
         BundleRefused: a file is no Python, with the line.
@@ -58,10 +78,11 @@ def reaches(files: Mapping[str, bytes]) -> tuple[str, ...]:
     for node in _nodes(files):
         if isinstance(node, ast.Import):
             found |= {_root(alias.name) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(_root(node.module))
         elif isinstance(node, ast.Name) and node.id in UNSEEN:
             found.add(f"{node.id}()")
+    own -= {*sys.stdlib_module_names, *packages_distributions()}
     return tuple(sorted(found - own - {"strades_pipelines", "__future__"}))
 
 

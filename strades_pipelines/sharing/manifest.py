@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -18,10 +19,15 @@ Permission = Literal[
     "bars", "trades", "quotes", "news", "predictions", "corporate_actions", "timer", "targets", "orders"
 ]
 CODE_FOLDER, RESULT_FILE = "code/", "result.json"
-# A part begins with no dot, so that none is `..`; the rest is what every file system takes.
-_PATH = re.compile(r"code/(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}/){0,4}[A-Za-z0-9_][A-Za-z0-9_-]{0,59}\.py")
-# What turns the direction of text, or shows nothing, makes a line say another thing than it holds.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# A part begins with no dot, so that none is `..`; a folder has none, so that no file stands where a folder would. The
+# rest is what every file system takes.
+_PATH = re.compile(r"code/(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,59}/){0,4}[A-Za-z0-9_][A-Za-z0-9_-]{0,59}\.py")
+# What turns the direction of text, or shows nothing, makes a line say another thing than it holds: by its category in
+# Unicode, and letters and marks that are drawn as nothing, or choose how the one before is drawn.
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+_FILLERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 class BundleRefused(BadInput):
@@ -38,14 +44,17 @@ def is_code_path(path: str) -> bool:
 
 
 def _shown_as_written(text: str) -> str:
-    if _HIDDEN.search(text):
+    if _FILLERS.search(text) or not _HIDDEN_CATEGORIES.isdisjoint(map(unicodedata.category, text)):
         raise ValueError("expected text without control characters and marks of direction")
     return text
 
 
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_shown_as_written)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Version = Annotated[str, Field(pattern=r"^\d{1,4}\.\d{1,4}\.\d{1,4}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$")]
+# Those that a double, a database and a page take: a whole number of JSON may have thousands of digits.
+Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+Claims = dict[Text, float | Whole | None]
 
 
 class _Part(BaseModel):
@@ -56,8 +65,8 @@ class Code(_Part):
     """The class that is run, with its parameters, and what the code asks for."""
 
     file: str
-    class_name: Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,79}$")]
-    parameters: dict[Text, bool | int | float | Text]
+    class_name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
+    parameters: dict[Text, bool | Whole | float | Text]
     permissions: tuple[Permission, ...]
     files: dict[str, Sha256]
 
@@ -93,7 +102,7 @@ class Result(_Part):
     """The hash of `result.json`, and the figures that the author claims."""
 
     sha256: Sha256
-    claims: dict[Text, float | int | None]
+    claims: Claims
 
 
 class Label(_Part):

@@ -8,18 +8,24 @@ says is run or unpickled here.
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
+from strades_pipelines.datamanager.strict_json import loads
 from strades_pipelines.settings import ENVIRONMENT_ONLY, PROJECT
-from strades_pipelines.sharing.manifest import canonical_json
+from strades_pipelines.sharing.manifest import Claims, canonical_json
+from strades_pipelines.sharing.work_folder import find_excess, work_folder
 from strades_pipelines.system.isolation import IsolationUnavailable, Limits, check_available, isolate
 from strades_pipelines.system.processes import die_with_parent
 from strades_pipelines.system.stopping import SIGNALS, begin_nothing_more_if_requested
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
 PACKAGE = PROJECT / "strades_pipelines"
 MOST_SECONDS = 900.0  # of wall clock; the limit of processor time is in `Limits`
 MOST_ANSWER = 32 * 2**20
+MOST_THREADS = 256  # libraries start one for each processor
+LOOK_SECONDS = 0.5  # from one look at what it uses to the next
+STOP_SECONDS = 1.0  # within which a stop of both processes has reached this one, too
 # What is compared: the account as the engine steps it, number by number. Figures worked out of it are the claims.
 COMPARED = ("fills", "orders", "cash", "equity", "fees", "refused", "cut", "margin_calls", "ruined_at")
 # What Python, NumPy and LLVM read besides their own folders.
@@ -88,17 +97,16 @@ def rerun(files: Mapping[str, bytes], question: Question, *, seconds: float = MO
         IsolationUnavailable: this machine cannot shut a process in.
     """
     check_available()
-    with tempfile.TemporaryDirectory(prefix="strades-bundle-") as folder, tempfile.TemporaryFile() as answer:
-        work = Path(folder)
+    with work_folder() as work, tempfile.TemporaryFile() as answer:
         for path, content in files.items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_bytes(content)
         with tempfile.TemporaryFile() as errors:
             code = _run_child(work, question, answer, errors, seconds)
+            if -code in SIGNALS:  # by a stop, which ends this process as well, or by itself
+                time.sleep(STOP_SECONDS)
             begin_nothing_more_if_requested()
             said = _last_line(errors)
-        if -code in SIGNALS:
-            raise RuntimeError(f"the process that ran a bundle was stopped by {signal.Signals(-code).name}")
         answer.seek(0)
         body = answer.read(MOST_ANSWER + 1)
     return _read_answer(body, code, said)
@@ -117,14 +125,38 @@ def _run_child(work: Path, question: Question, answer: Any, errors: Any, seconds
         ENVIRONMENT_ONLY: "1",
     }
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=errors, cwd=PROJECT, env=environment)
+    end = time.monotonic() + seconds
+    sent: bytes | None = pickle.dumps(question)
     try:
-        child.communicate(pickle.dumps(question), timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise CodeFailed(f"expected a run of at most {seconds:g} s, it takes longer") from None
+        while not _ends_within(child, sent, min(LOOK_SECONDS, seconds)):
+            sent = None  # it goes on with the rest by itself
+            if time.monotonic() > end:
+                raise CodeFailed(f"expected a run of at most {seconds:g} s, it takes longer")
+            if excess := find_excess(work) or _find_too_many_threads(child.pid):
+                raise CodeFailed(excess)
     finally:
         child.kill()
         child.wait()
     return child.returncode
+
+
+def _ends_within(child: "subprocess.Popen[bytes]", sent: bytes | None, seconds: float) -> bool:
+    try:
+        child.communicate(sent, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _find_too_many_threads(process: int) -> str | None:
+    """What is too much, or None: also where the process has just ended."""
+    try:
+        said = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^Threads:\s*(\d+)$", said, re.MULTILINE)
+    is_fine = found is None or int(found[1]) <= MOST_THREADS
+    return None if is_fine else f"expected at most {MOST_THREADS} threads, it starts more"
 
 
 def _last_line(errors: Any) -> str:
@@ -141,12 +173,16 @@ def _read_answer(body: bytes, code: int, said: str) -> Answer:
     try:
         if len(body) > MOST_ANSWER:
             raise ValueError
-        found = json.loads(body)
+        found = loads(body)
         if "unavailable" in found:
             raise IsolationUnavailable(str(found["unavailable"])[:300])
         if "error" in found:
             raise CodeFailed(" ".join(str(found["error"]).split())[:300])
-        return Answer(dict(found["result"]), dict(found["claims"]), str(found["code_sha256"]))
+        claims = TypeAdapter(Claims).validate_python(found["claims"])
+        said_to_be = Answer(dict(found["result"]), claims, str(found["code_sha256"])[:64])
+        if said_to_be.result.keys() != set(COMPARED) or not said_to_be.encoded:
+            raise ValueError
+        return said_to_be
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CodeFailed("expected the document of a backtest, its process answered something else") from None
 

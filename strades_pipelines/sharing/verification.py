@@ -14,6 +14,7 @@ from strades_pipelines.sharing.bundle_file import Bundle, read_bundle
 from strades_pipelines.sharing.code_review import permissions_of
 from strades_pipelines.sharing.manifest import RESULT_FILE, BundleChanged, BundleRefused, Data, Manifest
 from strades_pipelines.sharing.rerun import COMPARED, CodeFailed, Question, rerun
+from strades_pipelines.strategy.events import moment
 
 if TYPE_CHECKING:
     from strades_pipelines.simulation.backtest import Bars
@@ -69,6 +70,8 @@ def verify(bundle: Bundle, files: Mapping[str, Path]) -> Verdict:
         bars = declared_bars(manifest, files)
     except DataNotHere as error:
         return Verdict(DATA_NOT_HERE, str(error))
+    if wrong := first_wrong_description(manifest, bars):
+        return Verdict(DIFFERS, wrong)
     code = manifest.code
     try:
         answer = rerun(bundle.files, Question(code.file, code.class_name, code.parameters, manifest.terms, bars))
@@ -78,7 +81,9 @@ def verify(bundle: Bundle, files: Mapping[str, Path]) -> Verdict:
         return Verdict(DIFFERS, _difference(bundle, answer.result) + _other_code(manifest, answer.code_sha256))
     if wrong := first_wrong_claim(manifest.result.claims, answer.claims):
         return Verdict(DIFFERS, wrong)
-    return Verdict(VERIFIED, f"the same fills ({len(answer.result['fills'])}) and figures ({len(answer.claims)})")
+    claimed = len(manifest.result.claims)
+    figures = f"and figures ({claimed})" if claimed else "without a figure that is claimed"
+    return Verdict(VERIFIED, f"the same fills ({len(answer.result['fills'])}) {figures}")
 
 
 def check_permissions(bundle: Bundle) -> None:
@@ -106,6 +111,16 @@ def declared_bars(manifest: Manifest, files: Mapping[str, Path]) -> "list[Bars]"
         if (found := data_hash([one])) != data.sha256:
             raise DataNotHere(f"{data.instrument}: the bars here have other values (SHA-256 {found[:16]}…)")
     return bars
+
+
+def first_wrong_description(manifest: Manifest, bars: "Sequence[Bars]") -> str | None:
+    """The first thing that a manifest says of its bars and that is not so, with both values; None where all is."""
+    for data, one in zip(manifest.data, bars, strict=True):
+        found = (len(one.time), moment(int(one.open_time[0])), moment(int(one.time[-1])))
+        for name, told, value in zip(("rows", "first", "last"), (data.rows, data.first, data.last), found, strict=True):
+            if told != value:
+                return f"{data.instrument}: {name}: the bundle has {told}, the bars {value}"
+    return None
 
 
 def _found(manifest: Manifest, data: Data, files: Mapping[str, Path]) -> "Bars":
@@ -153,9 +168,12 @@ def _difference(bundle: Bundle, found: Mapping[str, Any]) -> str:
         return f"{RESULT_FILE}: {error}"
     if not isinstance(declared, dict):
         return f"{RESULT_FILE}: expected a document by name, found another"
-    for name in COMPARED:
-        if difference := first_difference(name, declared.get(name), found[name]):
-            return difference
+    try:
+        for name in COMPARED:
+            if difference := first_difference(name, declared.get(name), found[name]):
+                return difference
+    except RecursionError:
+        return f"{RESULT_FILE}: expected a document that is less deep"
     return f"{RESULT_FILE}: expected the names of a result and no others"
 
 

@@ -2,7 +2,9 @@
 
 Three parts of Linux do it, none of which needs root: Landlock (landlock(7)) for files, a filter (seccomp(2)) for system
 calls, and limits (setrlimit(2)). All are checked to be there first: a process that cannot be shut in refuses.
-What is not kept from the code: to use its time and memory up to the limits, and to read the files that are named.
+What is not kept from the code: to use its time and memory up to the limits, and to read the files that are named. No
+limit of Linux holds for all files of a process together or, without a user of its own, for its threads: who starts it
+watches these.
 """
 
 import ctypes
@@ -12,7 +14,7 @@ import platform
 import resource
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +50,30 @@ _DENIED = {
     **{"init_module": 175, "finit_module": 313, "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320},
     **{"settimeofday": 164, "clock_settime": 227, "adjtimex": 159, "clock_adjtime": 305, "acct": 163, "syslog": 103},
     **{"chmod": 90, "fchmod": 91, "fchmodat": 268, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260},
-    **{"setxattr": 188, "utimensat": 280, "utime": 132, "utimes": 235, "iopl": 172, "ioperm": 173},
+    **{"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198},
+    **{"fremovexattr": 199, "utimensat": 280, "utime": 132, "utimes": 235, "futimesat": 261},
+    # Landlock knows `truncate` from ABI 3 on; the memory of the other two is no address of the process.
+    **{"truncate": 76, "memfd_create": 319, "fallocate": 285, "iopl": 172, "ioperm": 173},
     **{"setuid": 105, "setgid": 106, "setreuid": 113, "setregid": 114, "setgroups": 116, "setresuid": 117},
     **{"setresgid": 119, "inotify_init": 253, "inotify_init1": 294, "fanotify_init": 300, "quotactl": 179},
 }
-_CLONE, _CLONE3, _PRLIMIT = 56, 435, 302
+_CLONE, _CLONE3, _PRLIMIT, _FCNTL, _IOCTL = 56, 435, 302, 72, 16
+# Calls from here on are not of Linux 5.13, the oldest that has all that is used: they are answered as it answers them.
+# So `fchmodat2`, `setxattrat`, `file_setattr` and those that are not thought of yet are refused.
+_FIRST_UNKNOWN = 447
+# By these the kernel sends a signal to any process of the user when a file is ready (Landlock scopes them from ABI 6
+# on), or holds up others that open it: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE.
+_DENIED_FCNTL = (8, 10, 15, 1024)
+# Of ioctl(2), which also changes flags of files that are open to be read, what Python asks: whether a file is a
+# terminal and how wide (TCGETS, TIOCGWINSZ), what waits (FIONREAD), and to set FIONBIO, FIOCLEX and FIONCLEX.
+_ALLOWED_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5451, 0x5450)
 _CLONE_THREAD = 0x00010000
 _ARCHITECTURE = 0xC000003E  # AUDIT_ARCH_X86_64
 _X32 = 0x40000000
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 # Of classic BPF: load a word of seccomp_data, compare, return.
 _LOAD, _EQUAL, _AT_LEAST, _HAS_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # of an argument the lower 32 bits
 
 
 class IsolationUnavailable(OSError):
@@ -117,7 +131,7 @@ def _limit(limits: Limits) -> None:
         resource.RLIMIT_CPU: limits.seconds,
         resource.RLIMIT_AS: limits.memory,
         resource.RLIMIT_FSIZE: limits.file,
-        resource.RLIMIT_NOFILE: 256,
+        resource.RLIMIT_NOFILE: 64,  # also of what is open and has no name any more, which nobody can count
         resource.RLIMIT_CORE: 0,
     }
     for kind, most in wanted.items():
@@ -177,6 +191,8 @@ def _program() -> list[bytes]:
         _line(_LOAD, _NUMBER),
         _line(_AT_LEAST, _X32, 0, 1),  # the same calls under other numbers
         _line(_RETURN, refused),
+        _line(_AT_LEAST, _FIRST_UNKNOWN, 0, 1),
+        _line(_RETURN, absent),
         _line(_EQUAL, _CLONE3, 0, 1),  # its flags are in memory, where no filter sees them: libc then takes `clone`
         _line(_RETURN, absent),
         # A thread is let through, a process is not.
@@ -191,10 +207,19 @@ def _program() -> list[bytes]:
         _line(_EQUAL, 0, 1, 0),
         _line(_RETURN, refused),
         _line(_RETURN, _ALLOW),
+        *_by_second_argument(_FCNTL, dict.fromkeys(_DENIED_FCNTL, refused), _ALLOW),
+        *_by_second_argument(_IOCTL, dict.fromkeys(_ALLOWED_IOCTL, _ALLOW), refused),
     ]
     for number in sorted(_DENIED.values()):
         lines += [_line(_EQUAL, number, 0, 1), _line(_RETURN, refused)]
     return [*lines, _line(_RETURN, _ALLOW)]
+
+
+def _by_second_argument(number: int, answers: Mapping[int, int], otherwise: int) -> list[bytes]:
+    """Answer a call by its second argument, which the kernel reads as 32 bits."""
+    chosen = [line for one, answer in answers.items() for line in (_line(_EQUAL, one, 0, 1), _line(_RETURN, answer))]
+    lines = [_line(_LOAD, _SECOND_ARGUMENT), *chosen, _line(_RETURN, otherwise)]
+    return [_line(_EQUAL, number, 0, len(lines)), *lines]
 
 
 def _line(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -33,18 +33,18 @@ def send_sms(subject: str, message: str) -> str:
     """
     from twilio.base.exceptions import TwilioException
 
-    body = _with_mark(subject, message)
+    body, mark = _with_mark(subject, message)
     client = _client()
     try:
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(SETTLING_SECONDS)
-            if (known := _find(client, body)) is not None:
+            if (known := _find(client, mark)) is not None:
                 return known
             if (taken := _attempt(client, body)) is not None:
                 return taken
         time.sleep(SETTLING_SECONDS)
-        if (known := _find(client, body)) is not None:
+        if (known := _find(client, mark)) is not None:
             return known
     except (TwilioException, OSError, ValueError, KeyError, TypeError) as error:  # requests' errors are OSErrors
         raise SmsFailed(_said(error)) from None
@@ -82,23 +82,26 @@ def _attempt(client: Any, body: str) -> str | None:
         return None
 
 
-def _find(client: Any, body: str) -> str | None:
-    """The id of the message, where it is among those of the last hour and did not fail."""
+def _find(client: Any, mark: str) -> str | None:
+    """The id of the message with this mark at its end, where it is among those of the last hour and did not fail.
+
+    Not by its whole text, before which a trial account puts a sentence, and in which Twilio writes some signs in other
+    ways; and not by its sender, which of a messaging service is one of several numbers.
+    """
     since = datetime.now(UTC) - LOOK_BACK
-    to, sender = settings().alert_sms_to, settings().alert_sms_from
     # Newest first. Not by the time of sending, which a message that waits at Twilio has none of.
-    for one in client.messages.list(to=to, from_=sender, limit=NEWEST):
+    for one in client.messages.list(to=settings().alert_sms_to, limit=NEWEST):
         made = one.date_created
-        if one.body == body and one.status not in GONE and (made is None or made >= since):
+        if (one.body or "").endswith(mark) and one.status not in GONE and (made is None or made >= since):
             return str(one.sid)
     return None
 
 
-def _with_mark(subject: str, message: str) -> str:
-    """The text, with eight digits of its SHA-256 behind it: the same alert has the same mark."""
+def _with_mark(subject: str, message: str) -> tuple[str, str]:
+    """The text, with eight digits of its SHA-256 behind it, and that mark: the same alert has the same one."""
     text = " ".join(f"[strades {settings().world}] {subject}: {message}".split())
-    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{text[: LONGEST - 12]} [{mark}]"
+    mark = f"[{hashlib.sha256(text.encode()).hexdigest()[:8]}]"
+    return f"{text[: LONGEST - 12]} {mark}", mark
 
 
 def _said(error: Exception) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.core.numbers import age_text, bytes_text, decimal_text, money_text, percent_text, plain_text, time_text
-from dashboard.core.templatetags.frame import percent, quantity
+from dashboard.core.templatetags.frame import percent, quantity, ratio
 
 NARROW, BLANK = "\u202f", "\u00a0"
 
@@ -48,6 +48,8 @@ def test_a_percentage_has_a_sign_and_an_arrow() -> None:
     assert percent_text(0.05873, signed=True, unit="pp") == f"+5.87{BLANK}pp"
     assert f"▼ \u22121.90{BLANK}%" in percent(-0.019)
     assert percent_text(float("nan")) is None
+    assert percent_text(10**400) is None  # no double has it
+    assert "not known" in ratio(10**400)
     assert 'title="not known"' in percent(float("inf"))
     assert 'title="no bar"' in quantity(None, reason="no bar")
 

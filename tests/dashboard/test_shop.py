@@ -50,6 +50,11 @@ def published(client: "Client", body: bytes, way: str = "free", price: str = "")
     return address
 
 
+def person(name: str) -> str:
+    """What events and requests call a person."""
+    return f"person:{User.objects.get(pseudo=name).pk}"
+
+
 def text(client: "Client", path: str) -> str:
     """A page that is there."""
     answer = client.get(path)
@@ -84,6 +89,7 @@ def test_from_a_draft_to_a_granted_bundle(bundle: Bundle, client_of: ClientOf, s
     ids = {person.pseudo: person.pk for person in User.objects.all()}
     both = json.dumps(sorted([ids["ada"], ids["bob"]]))
     told = [
+        ("item_uploaded", f"person:{ids['ada']}", json.dumps([ids["ada"]])),
         ("item_published", f"person:{ids['ada']}", json.dumps([ids["ada"]])),
         ("item_requested", f"person:{ids['bob']}", both),
         ("item_granted", f"person:{ids['ada']}", both),
@@ -132,7 +138,14 @@ def test_a_claim_is_unverified_until_a_run_says_the_same(bundle: Bundle, client_
     assert waiting["Refresh"] == "3"
     assert "starts once strades up is running" in waiting.content.decode()
     asked = "SELECT kind, bundle_sha256, encode(sha256(body), 'hex'), requested_by, outcome FROM ops.bundle_requests"
-    assert rows_of(site, asked) == [("verify", bundle.sha256, bundle.sha256, "dashboard:bob", None)]
+    assert rows_of(site, asked) == [("verify", bundle.sha256, bundle.sha256, person("bob"), None)]
+    ids = sorted(int(person(name).removeprefix("person:")) for name in ("ada", "bob"))
+    told = [row for row in rows_of(site, EVENTS) if row[0] == "verification_requested"]
+    assert told == [("verification_requested", person("bob"), json.dumps(ids))]  # the same form twice is one act
+    who = waiting.content.decode().partition("Verified and installed")[2]
+    assert ">bob</td>" in who
+    User.objects.filter(pseudo="bob").update(pseudo="erased-2")
+    assert ">erased-2</td>" in text(ada, address).partition("Verified and installed")[2]
     for outcome, shown in (("data not here", "unverified"), ("verified", "✓ verified"), ("differs", "■ differs")):
         bob.post(f"{address}verify/", {"key": str(uuid4())})
         with connect(site) as trading:
@@ -151,7 +164,8 @@ def test_installing_asks_for_consent_and_says_what_the_code_asks_for(
     assert "This is the sandbox world." in page
     assert ada.post(f"{address}install/", {"key": str(uuid4())}).status_code == 400
     assert ada.post(f"{address}install/", {"key": str(uuid4()), "read": "on"}).status_code == 302
-    assert rows_of(site, "SELECT kind, requested_by FROM ops.bundle_requests") == [("install", "dashboard:ada")]
+    assert rows_of(site, "SELECT kind, requested_by FROM ops.bundle_requests") == [("install", person("ada"))]
+    assert ("installation_requested", person("ada")) in [row[:2] for row in rows_of(site, EVENTS)]
 
 
 def test_a_person_asks_for_ten_an_hour(bundle: Bundle, client_of: ClientOf, site: str) -> None:
@@ -160,9 +174,12 @@ def test_a_person_asks_for_ten_an_hour(bundle: Bundle, client_of: ClientOf, site
         ada.post(f"{address}verify/", {"key": str(uuid4())})
     assert rows_of(site, "SELECT count(*) FROM ops.bundle_requests") == [(bundle_requests.MOST_AN_HOUR,)]
     assert "10 an hour at most" in text(ada, address)
-    later: dict[str, Any] = {"key": uuid4(), "sha256": bundle.sha256, "body": b"", "by": "dashboard:ada"}
-    assert bundle_requests.ask("verify", **later, at=CLOCK + timedelta(hours=2))
-    assert not bundle_requests.ask("install", **later, at=CLOCK + timedelta(hours=2))  # the key of another act
+    later: dict[str, Any] = {"key": uuid4(), "sha256": bundle.sha256, "body": b"", "by": person("ada")}
+    later["at"] = CLOCK + timedelta(hours=2)
+    assert [bundle_requests.ask("verify", **later) for _ in range(2)] == ["new", "known"]
+    assert bundle_requests.ask("install", **later) == "too many"  # the key of another act
+    asked = [row for row in rows_of(site, EVENTS) if row[0] == "verification_requested"]
+    assert len(asked) == bundle_requests.MOST_AN_HOUR  # by the page
 
 
 def test_credits_move_with_the_grant_and_never_below_zero(
@@ -186,6 +203,9 @@ def test_credits_move_with_the_grant_and_never_below_zero(
     for _ in range(2):
         bob.post(f"{first}ask/")
     assert bob.get(f"{first}bundle.zip").status_code == 200
+    refused = ada.post(f"{first}answer/", {"person": "bob", "verdict": "declined"})  # it was paid for
+    assert (refused.status_code, bob.get(f"{first}bundle.zip").status_code) == (404, 200)
+    assert "Decline</button>" not in text(ada, first)
     bob.post(f"{second}ask/")  # with 2 left
     assert bob.get(f"{second}bundle.zip").status_code == 404
     has = {person.pseudo: credits_of(person) for person in User.objects.all()}
@@ -217,7 +237,9 @@ def test_of_two_payments_at_once_one_is_refused(bundle: Bundle, key: AuthorKey, 
     assert (credits_of(bob), Grant.objects.filter(person=bob).count()) == (1, 1)
 
 
-def test_an_admin_hides_what_was_reported_and_its_owner_sees_why(bundle: Bundle, client_of: ClientOf) -> None:
+def test_an_admin_hides_what_was_reported_and_its_owner_sees_why(
+    bundle: Bundle, client_of: ClientOf, site: str
+) -> None:
     ada, bob, eve = client_of("analyst", "ada"), client_of("viewer", "bob"), client_of("admin", "eve")
     address = published(ada, bundle.body)
     bob.post(f"{address}ask/")
@@ -225,6 +247,14 @@ def test_an_admin_hides_what_was_reported_and_its_owner_sees_why(bundle: Bundle,
         bob.post(f"{address}report/", {"reason": reason})
     assert "&lt;script&gt;it is mine" in text(eve, address)
     assert "it is mine" not in text(ada, address)
+    assert "&lt;script&gt;it is mine" in text(eve, "/shop/")
+    assert "it is mine" not in text(bob, "/shop/")
+    assert "Reports of bundles stand in the shop" in text(eve, "/messages/reports/")
+    ids = sorted(int(person(name).removeprefix("person:")) for name in ("bob", "eve"))
+    assert ("item_reported", person("bob"), json.dumps(ids)) in rows_of(site, EVENTS)  # the admins are told
+    ada.post(f"{address}state/", {"state": "withdrawn"})  # which keeps no admin from it
+    assert "&lt;script&gt;it is mine" in text(eve, address)
+    assert address in text(eve, "/shop/")
     assert ada.post(f"{address}hide/", {"reason": "x"}).status_code == 403
     eve.post(f"{address}hide/", {"reason": "stolen code"})
     assert bob.get(address).status_code == bob.get(f"{address}bundle.zip").status_code == 404

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
@@ -109,6 +110,17 @@ def test_the_template_says_every_fact_and_nothing_else(bundle: Bundle) -> None:
         ("It lost \u00bd.", "\u00bd"),
         ("Over 48 trades.", "48"),  # a part of the key is no figure
         ("Twice as good as holding.", "Twice"),
+        ("It gained 31 % a year.", "31"),  # a part of a day is no figure
+        ("Over 2020 trades.", "2020"),
+        ("From 2020-01-011 on.", "2020"),
+        ("It rose on S5x9 by much.", "5"),
+        ("It never lost: zero drawdown.", "zero"),
+        ("It quadrupled.", "quadrupled"),
+        ("With a tenth of the risk.", "tenth"),
+        ("A trillion.", "trillion"),
+        ("It doubles.", "doubles"),
+        ("With two thousandths.", "two"),
+        ("In the twenties.", "twenties"),
         ("   ", "found 0"),
         ("x" * 4001, "found 4001"),
     ],
@@ -117,6 +129,22 @@ def test_a_draft_with_a_number_of_its_own_is_refused(text: str, said: str) -> No
     assert check_draft(f" {GOOD}\n", FACTS) == GOOD
     with pytest.raises(DraftRefused, match=said):
         check_draft(text, FACTS)
+
+
+@pytest.mark.parametrize(
+    ("instrument", "text", "said"),
+    [
+        ("7203", "It made 7203 % in total.", "7203"),
+        ("9", "It made 999.99 % in total.", "999.99"),
+        ("e", "It made three hundred times that.", "three"),
+        ("double", "It is a double.", "double"),
+        ("S5x", "It made S5x% of that.", "5"),
+    ],
+)
+def test_a_name_lets_no_number_through(instrument: str, text: str, said: str) -> None:
+    facts = replace(FACTS, instruments=(instrument,))
+    with pytest.raises(DraftRefused, match=said):
+        check_draft(text, facts)
 
 
 def test_a_draft_by_the_service_is_checked_and_only_facts_are_sent(service: Service, bundle: Bundle) -> None:

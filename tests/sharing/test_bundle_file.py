@@ -22,6 +22,8 @@ from strades_pipelines.sharing.bundle_file import (
 )
 from strades_pipelines.sharing.manifest import BundleChanged, BundleRefused, canonical_json, read_manifest
 
+HIDDEN = "\u061c\u00ad\u3164\u180e\u206a\ufff9\ufe0f\U000e0041\u034f\u115f\u2800\ue000\u200b\u2028"
+
 
 def zipped(entries: dict[str, bytes], *, kind: int = zipfile.ZIP_STORED, mode: int = stat.S_IFREG | 0o644) -> bytes:
     """A zip with such files, by Python's own writer."""
@@ -108,6 +110,7 @@ def test_another_signature_or_key_is_refused(bundle: Bundle, tmp_path: Path) -> 
         ("code/./a.py", "expected code/NAME.py"),
         ("code\\..\\out.py", "expected code/NAME.py"),
         ("code/.hidden.py", "expected code/NAME.py"),
+        ("code/hold.py/b.py", "expected code/NAME.py"),  # a file would stand where its folder would
         ("code/a.pth", "expected code/NAME.py"),
         ("code/a\u202eyp.py", "expected code/NAME.py"),
         ("code/deep/" * 6 + "a.py", "expected code/NAME.py"),
@@ -136,6 +139,18 @@ def test_links_bombs_and_second_files_of_a_name_are_refused(bundle: Bundle) -> N
         read_bundle(zipped({f"code/f{k}.py": b"" for k in range(5000)}))
     with pytest.raises(BundleRefused, match=f"at most {MOST_BYTES} bytes"):
         read_bundle(bytes(MOST_BYTES + 1))
+    # The number of entries is the author's word: what counts is how many there are.
+    many = bytearray(zipped({f"code/f{k}.py": b"" for k in range(8000)}))
+    struct.pack_into("<2H", many, len(many) - 14, 3, 3)
+    with pytest.raises(BundleRefused, match="directory of at most"):
+        read_bundle(bytes(many))
+    few = bytearray(zipped({f"code/f{k}.py": b"" for k in range(68)}))
+    struct.pack_into("<2H", few, len(few) - 14, 3, 3)
+    with pytest.raises(BundleRefused, match="at most 67 files, found 68"):
+        read_bundle(bytes(few))
+    body = bundle.body
+    with pytest.raises(BundleRefused, match="expected a zip file of 32 bits"):
+        read_bundle(body[:-22] + b"PK\x06\x07" + bytes(16) + body[-22:])
     # Two entries of the directory over the same bytes: their sizes add up to more than the file.
     with pytest.raises(BundleRefused):
         read_bundle(_overlapping(bundle))
@@ -174,6 +189,12 @@ def test_a_manifest_says_what_it_may_and_nothing_else(bundle: Bundle) -> None:
         {"title": "two\nlines"},
         {"name": "../x"},
         {"version": "1"},
+        {"version": "\u0661.\u0660.\u0660"},
+        *({"title": f"hidden {sign}"} for sign in HIDDEN),
+        {"code": {**code, "parameters": {"size": 10**400}}},
+        {"result": {**good["result"], "claims": {"total_return": 10**400}}},
+        {"result": {**good["result"], "claims": {"total_return": 2**63}}},
+        {"terms": {**good["terms"], "cash": 10**400}},
         {"data": []},
         {"made_at": "2026-11-30T12:00:00"},
         {"code": {**code, "file": "code/other.py"}},

@@ -23,7 +23,7 @@ def ask(connection: Connection, kind: str, sha256: str, body: bytes) -> int:
     """Leave a request, as the dashboard does."""
     row = connection.execute(
         "INSERT INTO ops.bundle_requests (request_key, kind, bundle_sha256, body, requested_by, requested_at) "
-        "VALUES (%s, %s, %s, %s, 'dashboard:ada', %s) RETURNING request_id",
+        "VALUES (%s, %s, %s, %s, 'person:1', %s) RETURNING request_id",
         [uuid4(), kind, sha256, body, AT],
     ).fetchone()
     connection.commit()
@@ -76,7 +76,7 @@ def test_strades_up_carries_it_out_in_a_child_and_gives_up_what_kills_one(
     assert carry_out_bundle_requests(connection) == {}
     request = ask(connection, "verify", bundle.sha256, bundle.body)
     assert carry_out_bundle_requests(connection) == {request: "data not here"}
-    for code, told in ((-signal.SIGSEGV, "refused"), (-signal.SIGTERM, None), (1, None)):
+    for code, told in ((-signal.SIGSEGV, "refused"), (-signal.SIGTERM, None)):
         dead = subprocess.CompletedProcess([], code, "", "Traceback\nValueError: a fault of ours\n")
         monkeypatch.setattr("subprocess.run", lambda *_, dead=dead, **__: dead)
         request = ask(connection, "verify", bundle.sha256, bundle.body)
@@ -86,3 +86,25 @@ def test_strades_up_carries_it_out_in_a_child_and_gives_up_what_kills_one(
             with pytest.raises(RuntimeError, match="a fault of ours"):
                 carry_out_bundle_requests(connection)
             assert connection.execute(OUTCOME, [request]).fetchone() == (None, None, None, len(bundle.body))
+
+
+def test_a_fault_keeps_no_other_request_waiting_and_is_given_up_after_three(
+    connection: Connection, own_world: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = ask(connection, "verify", bundle.sha256, bundle.body)
+    other = ask(connection, "verify", bundle.sha256, b"no zip")
+    run = subprocess.run
+
+    def fail(command: list[str], **given: Any) -> "subprocess.CompletedProcess[str]":
+        if command[-1] != str(broken):
+            return run(command, **given)
+        return subprocess.CompletedProcess([], 1, "", "Traceback\nValueError: a \x1b[1mfault\n")
+
+    monkeypatch.setattr("subprocess.run", fail)
+    told = "had a fault and is tried again: ValueError: a  [1mfault"
+    assert carry_out_bundle_requests(connection) == {broken: told, other: "refused"}
+    newer = ask(connection, "verify", bundle.sha256, b"no zip")
+    assert list(carry_out_bundle_requests(connection)) == [newer, broken]
+    assert carry_out_bundle_requests(connection) == {broken: "refused"}
+    assert connection.execute(OUTCOME, [broken]).fetchone()[:2] == ("refused", "ValueError: a  [1mfault")  # type: ignore[index]
+    assert carry_out_bundle_requests(connection) == {}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from strades_pipelines.research.backtest_inputs import DataChoice
+from strades_pipelines.sharing import work_folder
 from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle
 from strades_pipelines.sharing.code_review import permissions_of, reaches
@@ -66,10 +67,34 @@ FORGED = """
 import os
 for descriptor in range(3, 9):
     try:
-        os.write(descriptor, b"{}")
+        os.write(descriptor, {answer!r})
     except OSError:
         pass
 os._exit(0)
+"""
+
+TERMINATED = """
+import ctypes, struct, time
+libc = ctypes.CDLL(None)
+timer = ctypes.c_int()
+libc.syscall(222, 0, struct.pack("<QiiQ", 0, 15, 0, 0) + bytes(40), ctypes.byref(timer))  # timer_create: SIGTERM
+libc.syscall(223, timer.value, 0, struct.pack("<qqqq", 0, 0, 0, 1000), None)
+time.sleep(20)
+"""
+THREADS = """
+import threading
+threading.stack_size(65536)
+end = threading.Event()
+for _ in range(400):
+    threading.Thread(target=end.wait, daemon=True).start()
+end.wait(60)
+"""
+FILES = """
+import time
+for number in range(30):
+    with open(f"{number}", "wb") as file:
+        file.write(bytes(2**20))
+time.sleep(60)
 """
 
 
@@ -152,6 +177,16 @@ def test_code_that_asks_for_more_than_it_says_is_refused(bundle: Bundle, shop: P
     )
     assert permissions_of({"code/a.py": asks}) == ("orders", "trades")
     assert reaches({"code/a.py": asks, "code/helper.py": b""}) == ("eval()", "numpy", "os")
+    hiding = {"code/a.py": asks, "code/os.py": b"", "code/numpy/x.py": b"", "code/helper.py": b""}
+    assert reaches(hiding) == ("eval()", "numpy", "os")  # a file of its own hides no module of that name
+    for text in (
+        "on_trade = on_quote = _t",
+        "async def on_trade(self): pass\n async def on_quote(self): pass",
+        "from helper import on_trade, x as on_quote",
+        "A.on_trade, A.on_quote = x, x",
+        "on_trade: int = 1; on_quote += 1",
+    ):
+        assert permissions_of({"code/a.py": f"class A:\n {text}".encode()}) == ("quotes", "trades"), text
     with pytest.raises(BundleRefused, match=r"code/a\.py:1: expected Python"):
         permissions_of({"code/a.py": b"def"})
 
@@ -182,5 +217,52 @@ def test_code_that_does_not_end_or_ends_its_process_fails(shop: Path) -> None:
         run_code(shop, head + "    def on_start(self, account):\n        while True:\n            pass", seconds=5)
     with pytest.raises(CodeFailed, match="process ended with code 7"):
         run_code(shop, head + "    os._exit(7)")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b'{"result":{"fills":[NaN]},"claims":{},"code_sha256":"x"}',
+        b'{"result":{},"claims":{"sharpe":"x"},"code_sha256":"x"}',
+        b'{"result":{},"claims":{"sharpe":1' + b"0" * 400 + b'},"code_sha256":"x"}',
+        b'{"result":{"fills":' + b"[" * 900 + b"]" * 900 + b'},"claims":{},"code_sha256":"x"}',
+    ],
+)
+def test_an_answer_that_is_no_result_fails(shop: Path, answer: bytes) -> None:
     with pytest.raises(CodeFailed, match="answered something else"):
-        run_code(shop, FORGED)
+        run_code(shop, FORGED.format(answer=answer))
+
+
+def test_code_that_stops_itself_or_takes_more_than_its_share_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CodeFailed, match="process ended with SIGTERM"):
+        run_code(shop, TERMINATED)
+    with pytest.raises(CodeFailed, match="at most 256 threads, it starts more"):
+        run_code(shop, THREADS)
+    monkeypatch.setattr(work_folder, "MOST_BYTES", 20 * 2**20)
+    with pytest.raises(CodeFailed, match="files of at most 20 MiB together"):
+        run_code(shop, FILES)
+
+
+def test_what_a_manifest_says_of_its_bars_is_compared(bundle: Bundle, shop: Path, key: AuthorKey) -> None:
+    [data] = bundle.manifest.data
+    for name, value in (("rows", 1_000_000), ("first", data.last), ("last", data.first)):
+        other = signed(bundle, key, data=(data.model_copy(update={name: value}),))
+        verdict = verify(other, files_of(shop))
+        assert verdict.state == DIFFERS
+        assert verdict.detail.startswith(f"wave: {name}: the bundle has {value}, the bars ")
+
+
+def test_a_bundle_without_claims_is_not_said_to_have_the_same_figures(
+    bundle: Bundle, shop: Path, key: AuthorKey
+) -> None:
+    none = bundle.manifest.result.model_copy(update={"claims": {}})
+    verdict = verify(signed(bundle, key, result_=none), files_of(shop))
+    assert (verdict.state, verdict.detail) == (VERIFIED, "the same fills (1) without a figure that is claimed")
+
+
+def test_options_that_no_time_can_have_are_no_fault(bundle: Bundle, shop: Path) -> None:
+    for name in ("interval", "resample"):
+        for length in ("999999999999d", "999999999d", "99999999999999999999h"):
+            manifest = bundle.manifest.model_copy(update={"options": {name: length}})
+            assert verify(replace(bundle, manifest=manifest), files_of(shop)).state == DATA_NOT_HERE, length

@@ -33,6 +33,8 @@ class Twilio:
         self.messages: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.listing = 200
+        self.head = ""  # what a trial account puts before each text
+        self.sender = "+33700000000"
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,7 +43,9 @@ class Twilio:
                 words = parse_qs(urlsplit(self.path).query)
                 assert urlsplit(self.path).path == PATH
                 assert words["To"] == ["+33612345678"]
-                body = {"messages": service.messages, "page_size": 50, "next_page_uri": None, "uri": PATH}
+                senders = words.get("From", [service.sender])
+                found = [row for row in service.messages if row["from"] in senders]
+                body = {"messages": found, "page_size": 50, "next_page_uri": None, "uri": PATH}
                 self.answer(service.listing, body if service.listing == 200 else {"status": service.listing})
 
             def do_POST(self) -> None:
@@ -50,7 +54,7 @@ class Twilio:
                 words = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 step = service.plan.pop(0)
                 if step in ("taken", "lost"):
-                    service.add(words["Body"][0])
+                    service.add(service.head + words["Body"][0])
                 if step in ("lost", "dropped"):
                     self.close_connection = True
                     return
@@ -77,7 +81,7 @@ class Twilio:
         """Keep a message, as Twilio describes one."""
         made = format_datetime(datetime.now(UTC) - age)
         row = {"sid": f"SM{len(self.messages)}", "body": body, "status": status, "to": "+33612345678"}
-        self.messages.append({**row, "from": "+33700000000", "date_created": made, "date_sent": made})
+        self.messages.append({**row, "from": self.sender, "date_created": made, "date_sent": made})
 
 
 @pytest.fixture
@@ -120,6 +124,16 @@ def test_a_message_goes_out_once(twilio: Twilio, plan: list[Answer], asked: list
     assert len(twilio.messages) == sent
     twilio.plan = ["taken"]
     assert send_sms("WalletLate", "live is late") == "SM1"
+
+
+def test_a_trial_account_and_a_messaging_service_send_once_too(twilio: Twilio, monkeypatch: pytest.MonkeyPatch) -> None:
+    twilio.head, twilio.sender = "Sent from your Twilio trial account - ", "+33711111111"  # one number of the service
+    monkeypatch.setenv("STRADES_ALERT_SMS_FROM", "MG" + "0" * 32)
+    settings.cache_clear()
+    twilio.plan = ["lost", "taken"]
+    for _ in range(2):
+        assert send_sms("WalletLate", "paper is late") == "SM0"
+    assert len(twilio.messages) == 1
 
 
 @pytest.mark.parametrize(

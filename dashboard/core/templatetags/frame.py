@@ -3,7 +3,6 @@
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
-from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -89,7 +88,7 @@ def percent(value: float | None, *, signed: bool = True, unit: str = "%", reason
 @register.simple_tag
 def ratio(value: float | None, reason: str = "") -> SafeString:
     """A ratio without a unit, to two places."""
-    if not isinstance(value, float | int) or not isfinite(value):
+    if not isinstance(value, float | int) or not numbers.is_finite(value):
         return absent(reason or _("not known"))
     return format_html('<span class="num">{}</span>', numbers.decimal_text(exact(value), 2))
 

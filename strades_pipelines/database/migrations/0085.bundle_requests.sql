@@ -8,11 +8,12 @@ CREATE TABLE ops.bundle_requests (
     kind          text NOT NULL CHECK (kind IN ('verify', 'install')), -- verify: run it again and compare; install: write its files
     bundle_sha256 text NOT NULL,              -- of the bundle as it was published
     body          bytea NOT NULL,             -- the bundle as the dashboard has it now; empty once the request is carried out
-    requested_by  text NOT NULL,              -- dashboard:NAME
+    requested_by  text NOT NULL,              -- person:NUMBER of the account: its name may be erased
     requested_at  timestamptz NOT NULL,       -- when it was asked for
     outcome       text CHECK (outcome IN ('verified', 'differs', 'data not here', 'installed', 'refused')), -- null while it waits
     detail        text,                       -- one line: the first difference, what is missing, or where it is
     finished_at   timestamptz,                -- when it was carried out; null while it waits
+    attempts      integer NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- how often a fault kept it from being carried out; after three it is refused
     CONSTRAINT a_bundle_has_at_most_8_mib CHECK (octet_length(body) <= 8388608),
     CHECK (bundle_sha256 ~ '^[0-9a-f]{64}$'),
     CHECK (length(requested_by) <= 200 AND length(detail) <= 1000),
@@ -30,11 +31,14 @@ GRANT SELECT, INSERT (request_key, kind, bundle_sha256, body, requested_by, requ
 
 -- What people do in the shop is an event, as what they do on the other pages is.
 INSERT INTO ops.event_types VALUES
+('item_uploaded', 'Somebody put a bundle into the shop as a draft'),
 ('item_published', 'Somebody published a bundle'),
 ('item_withdrawn', 'Somebody withdrew a bundle'),
 ('item_requested', 'Somebody asked for a bundle'),
 ('item_granted', 'Somebody was given a bundle'),
 ('item_declined', 'Somebody was not given a bundle'),
+('verification_requested', 'Somebody asked for a bundle to be verified'),
+('installation_requested', 'Somebody asked for a bundle to be installed'),
 ('credits_given', 'An admin gave somebody credits for the shop'),
 ('item_reported', 'A bundle was reported to the admins'),
 ('item_hidden', 'An admin hid a bundle'),
