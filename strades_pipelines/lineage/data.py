@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from psycopg.rows import dict_row
 
 from strades_pipelines.brokerage.prices import bar_table
-from strades_pipelines.database.asof import cold_union
+from strades_pipelines.database.asof import cold_first_stored, cold_union
 from strades_pipelines.database.cold_store import cold_months, read_months
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
@@ -45,8 +45,8 @@ QUOTED = """
 """
 # What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
 TRADES = """
-    {cold} SELECT t.* FROM {trades} AS t
-    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
+    {cold} SELECT t.* FROM {trades} AS t {first_stored}
+    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, {recorded_at}) AS h
     CROSS JOIN LATERAL (SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE h.heard_at END AS known) AS k
     WHERE t.listing_id = ANY(%(listing_ids)s) AND k.known BETWEEN %(heard_from)s AND %(heard_to)s
         AND k.known - t.event_time < '1 minute'::interval
@@ -197,7 +197,13 @@ def follow_trades(connection: Connection, lineage: Lineage) -> None:
         wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
         heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
         cold, trades_relation = _cold_trades(connection, read)
-        query = TRADES.format(cold=COLD_TRADES if cold else "", trades=trades_relation)
+        first_stored, recorded_at = cold_first_stored() if cold else ("", "t.recorded_at")
+        query = TRADES.format(
+            cold=COLD_TRADES if cold else "",
+            trades=trades_relation,
+            first_stored=first_stored,
+            recorded_at=recorded_at,
+        )
         trades = connection.cursor(row_factory=dict_row).execute(query, heard | cold).fetchall()
         lineage.trades += trades
         if not trades and decision["trigger_kind"] == "trade":
