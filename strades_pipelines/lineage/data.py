@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.database.asof import cold_first_stored, cold_union
-from strades_pipelines.database.cold_store import cold_months, read_months
+from strades_pipelines.database.cold_store import ColdStoreError, cold_months, read_months
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
 from strades_pipelines.predictor.families.published import SERIES
@@ -191,12 +192,16 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
 
 
 def follow_trades(connection: Connection, lineage: Lineage) -> None:
-    """The trades a decision read."""
+    """The trades a decision read; where they are in a cold store that cannot be read, a fault says so."""
     decision = lineage.decision or {"inputs": {}}
     if read := decision["inputs"].get("trades"):
         wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
         heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
-        cold, trades_relation = _cold_trades(connection, read)
+        try:
+            cold, trades_relation = _cold_trades(connection, read)
+        except (BadInput, ColdStoreError) as error:
+            lineage.faults.append(f"decision {decision['decision_id']}: its trades are in a cold month: {error}")
+            return
         first_stored, recorded_at = cold_first_stored() if cold else ("", "t.recorded_at")
         query = TRADES.format(
             cold=COLD_TRADES if cold else "",

@@ -20,6 +20,7 @@ from strades_pipelines.ingestion.archiving import archive_month, restore_month
 from strades_pipelines.ingestion.record_tables import TARGETS
 from strades_pipelines.lineage.data import follow_trades
 from strades_pipelines.lineage.row_lineage import Lineage
+from strades_pipelines.settings import settings
 from tests.ingestion.conftest import NOW
 from tests.ingestion.test_archiving import BTC, COLUMNS, FIRST, JANUARY, LAST, archive, hot, market, read
 
@@ -175,6 +176,20 @@ def test_one_process_moves_a_month_at_a_time(market: Connection, database_url: s
     with observe_crash_points(again):
         archive(database_url)
     assert (len(refused), read(database_url)) == (4, before)
+
+
+def test_a_store_that_is_away_is_a_fault_of_a_trace(
+    market: Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(database_url)
+    (tmp_path / "store").rename(tmp_path / "moved")
+    lineage = follow(database_url, NEW_YEAR, NEW_YEAR + HOUR)
+    assert (lineage.trades, len(lineage.faults)) == ([], 1)
+    assert lineage.faults[0].startswith("decision d: its trades are in a cold month: records.trades/2026-01/")
+    monkeypatch.delenv("STRADES_COLD_STORE")
+    settings.cache_clear()
+    [fault] = follow(database_url, NEW_YEAR, NEW_YEAR + HOUR).faults
+    assert "expected STRADES_COLD_STORE" in fault
 
 
 class FullDisk(io.BytesIO):
