@@ -29,7 +29,7 @@ RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \
     && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades/docs \
         /var/lib/strades-backups /var/lib/strades-login /var/lib/strades-dashboard /var/lib/strades-dashboard-login \
-        /var/lib/strades-nginx /run/strades
+        /var/lib/strades-nginx /var/lib/strades-cold /run/strades
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades

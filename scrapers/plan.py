@@ -37,7 +37,8 @@ class Paging:
     """A list that comes in pages of `size` rows, which are at the JSON pointer `rows`.
 
     The query's `param` numbers them from 1 or, with `next`, takes what stands there in the page before. Where that is a
-    time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the last. Something at one of `errors`
+    time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the last; without `unit` it is a token,
+    and a page that has one is not the last, however short. Something at one of `errors`
     says that a page is none.
     """
 

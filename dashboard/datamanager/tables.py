@@ -2,13 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -19,14 +15,16 @@ from dashboard.core.frame import installation_of
 from dashboard.datamanager.answers import line, said_too_slow, too_many_exports, too_slow
 from dashboard.datamanager.exclusions import EXCLUDABLE
 from dashboard.datamanager.requests import correction_kind
+from dashboard.datamanager.row_files import WITH_ROWS, WRITERS, Exported
 from dashboard.gateway import rows as gateway
 from dashboard.gateway.exports import query_file
 from dashboard.gateway.origins import read_where_from
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.row_queries import OPERATORS, Filter, Order, RowsRefused, page_query
 from dashboard.gateway.rows import Row, RowsTooSlow, TooManyExports
-from dashboard.gateway.tables import LAYERS, Column, Table, read_freshness, read_relations, read_table
-from dashboard.results.exports import file_response, to_csv
+from dashboard.gateway.tables import LAYERS, Table, read_freshness, read_relations, read_table
+from dashboard.results.exports import file_response
+from strades_pipelines.lineage.provenance import own_use_sources
 from strades_pipelines.settings import settings
 
 SHOWN_ROWS, SHOWN_LETTERS, SHOWN_LETTERS_OF_ROW, MOST_FILTERS = 50, 160, 50_000, 4
@@ -44,16 +42,6 @@ WORDS = {
     "ops": gettext_noop("runs, schedules, events, marks of what has yet to be worked out"),
 }
 STAMPS = frozenset({"fetch_id", "recorded_at"})
-ARROW_TYPES = {
-    "smallint": pa.int64(),
-    "integer": pa.int64(),
-    "bigint": pa.int64(),
-    "real": pa.float64(),
-    "double precision": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
-}
 
 
 @dataclass(frozen=True)
@@ -67,11 +55,15 @@ class Question:
 
     def address(self, **changes: str) -> str:
         """The query of a link to the same question, but for these parts."""
+        return urlencode(self.parts(**changes))
+
+    def parts(self, **changes: str) -> list[tuple[str, str]]:
+        """The names and values of that query."""
         parts: list[tuple[str, str]] = []
         for found in self.filters:
             parts += [("column", found.column), ("operator", found.operator), ("value", found.value)]
         parts += {"sort": sort_word(self.order), **changes}.items()
-        return urlencode([(name, value) for name, value in parts if value or name == "value"])
+        return [(name, value) for name, value in parts if value or name == "value"]
 
 
 @require_safe
@@ -108,7 +100,8 @@ def table(request: HttpRequest, schema: str, name: str) -> HttpResponse:
         "next": question.address(after=shown[-1].key or "") if len(rows) > SHOWN_ROWS and question.order else None,
         "first": question.address() if question.after else None,
         "is_cut": len(rows) > SHOWN_ROWS and not question.order,
-        "address": question.address(),
+        "parts": question.parts(),
+        "has_sources": has_sources(found),
         "query": query,
         "most_exported": gateway.MOST_EXPORTED,
         "most_bytes": gateway.MOST_EXPORTED_BYTES,
@@ -151,7 +144,11 @@ def row(request: HttpRequest, schema: str, name: str) -> HttpResponse:
 
 @require_safe
 def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpResponse:
-    """The rows that the filters of the address leave, in its order, as CSV or Parquet; as SQL the query behind them."""
+    """The rows that the filters of the address leave, in its order, as CSV or Parquet.
+
+    As SQL the query behind them, as JSON their sources and licences. Rows that may not be passed on are written for
+    whoever says that they are for own use (`own_use` in the address), as `strades export` does.
+    """
     with snapshot():
         found = _table_or_404(schema, name)
     if kind not in WRITERS:
@@ -168,7 +165,12 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
         sql = query_file(text, as_of=as_of)
         with gateway.export_turn():
             rows = [] if kind == "sql" else list(gateway.export_rows(query, parameters))
-            written = WRITERS[kind](found.columns, rows, sql)
+            sources = _read_sources(found, rows)
+            kept = own_use_sources(sources) if kind in WITH_ROWS and not request.GET.get("own_use") else []
+            if kept:
+                told = _("Not to be passed on: %(sources)s. Tick “for my own use” to have them for yourself alone.")
+                return line(told % {"sources": "; ".join(kept)}, 403)
+            written = WRITERS[kind](Exported(found.columns, rows, sql, sources))
     except RowsRefused:
         return line(_("A filter does not fit its column."), 400)
     except RowsTooSlow:
@@ -176,6 +178,18 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
     except TooManyExports:
         return too_many_exports()
     return file_response(written, f"{schema}.{name}", kind, as_of)
+
+
+def has_sources(table: Table) -> bool:
+    """Whether rows of a table say which fetch they are of, and are more than the log of fetches."""
+    return table.relation.schema not in ("rawsources", "ops") and table.column("fetch_id") is not None
+
+
+def _read_sources(table: Table, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    if not has_sources(table):
+        return []
+    place = [column.name for column in table.columns].index("fetch_id")
+    return gateway.read_sources({row[place] for row in rows if row[place] is not None})
 
 
 def parse_question(request: HttpRequest, table: Table) -> Question:
@@ -257,33 +271,3 @@ def _changes(table: Table, now: Row, before: Row) -> dict[str, Any]:
     changed = [(name, before.values[name]) for name in names if before.values[name] != now.values[name]]
     stood = {"since": before.values.get("recorded_at"), "until": before.values[gateway.SUPERSEDED]}
     return {"changed": changed, "fetch_id": before.values.get("fetch_id"), **stood}
-
-
-def _as_csv(columns: Sequence[Column], rows: list[list[Any]], _query: str) -> bytes:
-    return to_csv([column.name for column in columns], rows).encode()
-
-
-def _as_parquet(columns: Sequence[Column], rows: list[list[Any]], query: str) -> bytes:
-    """Rows as Parquet with the query in the metadata; exact decimals and all other types as text."""
-    types = [ARROW_TYPES.get(column.type, pa.string()) for column in columns]
-    arrays = [pa.array([_arrow_value(row[number], kind) for row in rows], kind) for number, kind in enumerate(types)]
-    schema = pa.schema(
-        [pa.field(column.name, kind) for column, kind in zip(columns, types, strict=True)],
-        metadata={"strades.query": query},
-    )
-    written = BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), written, compression="zstd")
-    return written.getvalue()
-
-
-def _arrow_value(value: Any, kind: pa.DataType) -> Any:
-    if value is None or not pa.types.is_string(kind):
-        return value
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
-
-
-def _as_sql(_columns: Sequence[Column], _rows: list[list[Any]], query: str) -> bytes:
-    return query.encode()
-
-
-WRITERS = {"csv": _as_csv, "parquet": _as_parquet, "sql": _as_sql}

@@ -1,6 +1,6 @@
 """Rows of any table of the registry: pages, single rows with their old versions, and exports, each within limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
@@ -15,6 +15,7 @@ from dashboard.gateway.reading import ALIAS, domain_connection
 from dashboard.gateway.row_queries import Order, RowsRefused, page_query
 from dashboard.gateway.tables import Column, Table
 from strades_pipelines.database.asof import REVISIONS
+from strades_pipelines.lineage.provenance import read_provenance
 
 MOST_SECONDS, EXPORT_SECONDS = 3, 60  # of a page's question; of a whole export, from its first row to its last
 MOST_EXPORTED, MOST_EXPORTED_BYTES, EXPORTED_AT_ONCE = 100_000, 64 * 2**20, 2_000
@@ -129,6 +130,12 @@ def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[lis
                 _limit_until(connection, deadline)
     except psycopg.Error as error:
         raise translated(error) from error
+
+
+def read_sources(fetch_ids: Iterable[int]) -> list[dict[str, Any]]:
+    """The sources of rows, with what their licences let one do. One query."""
+    with domain_connection() as connection, connection.cursor() as cursor:
+        return read_provenance(cursor, fetch_ids)
 
 
 def _limit_until(connection: psycopg.Connection[Any], deadline: float) -> None:

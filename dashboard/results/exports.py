@@ -21,6 +21,7 @@ CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
     "sql": "text/plain; charset=utf-8",
+    "json": "application/json",
 }
 # Where a spreadsheet would begin a formula (OWASP, "CSV Injection"): in front of a text, and behind what it may take
 # for the end of a cell.

@@ -16,16 +16,16 @@ LONGEST_VALUE = 100
 
 
 class ApiSpider(AnswerSpider):
-    """Asks for the next page as long as a page is full."""
+    """Asks for the next page as long as a page is full, or has a token for it."""
 
     name = "api"
     kind = "api"
 
     def following(self, response: Response) -> Request | None:
-        """The request for the next page where this one is full; None where it is the last or has no rows to count.
+        """The request for the next page; None where this one is the last.
 
         Raises:
-            ValueError: after `MAXIMUM_PAGES` full pages, or where a later page is the provider's error or does not say
+            ValueError: after `MAXIMUM_PAGES` pages, or where a later page is the provider's error or does not say
                 what comes after it.
         """
         planned: PlannedRequest = response.meta["planned"]
@@ -35,11 +35,8 @@ class ApiSpider(AnswerSpider):
         document, page = decoded(response.body), response.meta["page"]
         if page > 1 and (said := error_of(document, paging)):
             raise ValueError(f"page {page} is the provider's error {said}")
-        rows = resolve(document, paging.rows)
-        if not isinstance(rows, list) or len(rows) != paging.size:
+        if not goes_on(document, paging):
             return None
-        if paging.next is not None and resolve(document, paging.next) is None:
-            return None  # a token that is null says that this was the last one
         value = str(page + 1) if paging.next is None else next_value(document, paging, response.meta["page_value"])
         if paging.unit and planned.window_end and reaches(value, planned.window_end, paging.unit):
             return None
@@ -54,6 +51,17 @@ def decoded(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def goes_on(document: Any, paging: Paging) -> bool:
+    """Whether a page is not the last: it is full, or has a token for the next one, however few rows it has."""
+    rows = resolve(document, paging.rows)
+    is_full = isinstance(rows, list) and len(rows) == paging.size
+    if paging.next is None:
+        return is_full
+    value = resolve(document, paging.next)
+    has_token = paging.unit is None and value is not ABSENT and value != ""
+    return value is not None and (is_full or has_token)  # null says that this was the last one
 
 
 def error_of(document: Any, paging: Paging) -> str | None:

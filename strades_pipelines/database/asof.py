@@ -23,24 +23,28 @@ REVISIONS = {
     "records.split_adjustments": "records.split_adjustment_revisions",
 }
 
-# Rows of cold months stand beside the hot ones. One that was loaded again says the same: the cold one has when it was
-# first stored. One that was loaded with other values counts from when it was stored.
+# Rows of cold months stand beside the hot ones. One that was loaded again and says the same ever since gives way: the
+# cold one has when it was first stored. The cold one gives way from when other values, or old versions, were stored.
 COLD_KEYS = {"records.trades": ("listing_id", "trade_id", "event_time")}
 COLD_VALUES = {"records.trades": ("price", "size", "side")}
 WITH_COLD = """(
     SELECT {columns} FROM {table} AS t
-    WHERE NOT EXISTS (SELECT FROM cold_rows AS n WHERE {same} AND NOT ({differs}))
+    WHERE NOT EXISTS (
+        SELECT FROM cold_rows AS n WHERE {same} AND NOT ({differs})
+            AND NOT EXISTS (SELECT FROM {revisions} AS t WHERE {same})
+    )
     UNION ALL
     SELECT {columns} FROM cold_rows AS n
     WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same} AND t.recorded_at <= {at} AND ({differs}))
+        AND NOT EXISTS (SELECT FROM {revisions} AS t WHERE {same} AND t.recorded_at <= {at})
 )"""
 # Trades and quotes as a strategy at the live edge hears them: known when they were first stored.
 HEARD = {
     "records.heard_trades": """(
     SELECT t.listing_id, t.trade_id, t.event_time, t.price, t.size, t.side, t.fetch_id, t.recorded_at,
         h.heard_at AS knowledge_time
-    FROM {rows} AS t
-    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
+    FROM {rows} AS t {first_stored}
+    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, {recorded_at}) AS h
 )""",
     "records.heard_quotes": """(
     SELECT q.listing_id, q.quote_id, q.event_time, q.bid, q.bid_size, q.ask, q.ask_size, q.fetch_id, q.recorded_at,
@@ -106,7 +110,8 @@ def read_as_of(
             candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
         )
     if table in HEARD:
-        source = HEARD[table].format(rows=source)
+        first_stored, recorded_at = cold_first_stored() if hot_and_cold != stored else ("", "t.recorded_at")
+        source = HEARD[table].format(rows=source, first_stored=first_stored, recorded_at=recorded_at)
     order = ", ".join(order_by)
     query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
     cursor.execute(query, list(parameters)) if parameters else cursor.execute(query)
@@ -138,10 +143,19 @@ def cold_union(table: str, recorded_as_of: datetime | None) -> str:
     return WITH_COLD.format(
         columns=_shared(table),
         table=table,
+        revisions=REVISIONS[table],
         same=same_key(COLD_KEYS[table]),
         differs=differs(COLD_VALUES[table]),
         at="'infinity'" if recorded_as_of is None else _literal(recorded_as_of),
     )
+
+
+def cold_first_stored(table: str = "records.trades") -> tuple[str, str]:
+    """SQL that joins to `t` the cold row `n` of its key, and the earlier of when both were stored.
+
+    A cold trade that was corrected since was first stored, and heard, as its month says.
+    """
+    return f"LEFT JOIN cold_rows AS n ON {same_key(COLD_KEYS[table])}", "least(t.recorded_at, n.recorded_at)"
 
 
 def _source(table: str, recorded_as_of: datetime | None, hot_and_cold: str | None = None) -> str:

@@ -47,17 +47,43 @@ NOTE = """
 """
 # The rows are where they were to whoever reads as of a time: no input of a decision changed, nothing is to be redone.
 QUIETLY = "ALTER TABLE records.trades {} TRIGGER USER"
-NEWER = """
-    INSERT INTO records.trade_revisions ({columns}, superseded_at)
-    SELECT {of_cold}, t.recorded_at FROM pg_temp.cold_rows AS n INNER JOIN records.trades AS t
-        ON (t.listing_id, t.trade_id, t.event_time) = (n.listing_id, n.trade_id, n.event_time)
-    WHERE (t.price, t.size, t.side) IS DISTINCT FROM (n.price, n.size, n.side) AND n.recorded_at < t.recorded_at
-"""
+# In this order, by the same rules as database/asof.py reads a cold month.
 SAME = """
     DELETE FROM records.trades AS t USING pg_temp.cold_rows AS n
     WHERE (t.listing_id, t.trade_id, t.event_time) = (n.listing_id, n.trade_id, n.event_time)
         AND (t.price, t.size, t.side) IS NOT DISTINCT FROM (n.price, n.size, n.side)
+        AND NOT EXISTS (
+            SELECT FROM records.trade_revisions AS r
+            WHERE (r.listing_id, r.trade_id, r.event_time) = (t.listing_id, t.trade_id, t.event_time)
+        )
 """
+NEWER = """
+    INSERT INTO records.trade_revisions ({columns}, superseded_at)
+    SELECT {of_cold}, later.first FROM pg_temp.cold_rows AS n CROSS JOIN LATERAL (
+        SELECT min(every.recorded_at) AS first FROM (
+            SELECT t.recorded_at FROM records.trades AS t
+            WHERE (t.listing_id, t.trade_id, t.event_time) = (n.listing_id, n.trade_id, n.event_time)
+            UNION ALL SELECT r.recorded_at FROM records.trade_revisions AS r
+            WHERE (r.listing_id, r.trade_id, r.event_time) = (n.listing_id, n.trade_id, n.event_time)
+        ) AS every
+    ) AS later
+    WHERE n.recorded_at < later.first
+"""
+# A trade that was loaded again and left out since has old versions alone: it stays left out.
+RESTORE = """
+    INSERT INTO records.trades ({columns}) SELECT {of_cold} FROM pg_temp.cold_rows AS n
+    WHERE NOT EXISTS (
+        SELECT FROM records.trade_revisions AS r
+        WHERE (r.listing_id, r.trade_id, r.event_time) = (n.listing_id, n.trade_id, n.event_time)
+    )
+    ON CONFLICT DO NOTHING
+"""
+# Of a month one process at a time, from its first look to its last word; ends with the connection.
+MONTH_LOCK = "SELECT pg_try_advisory_lock(hashtext('strades.archive'), {number})"
+# Whoever asked which months are cold holds ACCESS SHARE until it has read the rows: those must not go in between.
+READERS_OUT = "LOCK TABLE records.cold_months IN ACCESS EXCLUSIVE MODE"
+READERS_WAIT = "SET LOCAL lock_timeout = '10s'"  # as long as new readers wait for the old ones
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 def archive_month(
@@ -68,15 +94,17 @@ def archive_month(
     Trades that come for the month afterwards stay in the database.
 
     Raises:
-        BadInput: the month is not over for 31 days, or there is no store.
+        BadInput: the month is not over for 31 days, another process moves it, or there is no store.
         ColdStoreError: the store does not give back what was written; nothing is deleted then.
-        RuntimeError: rows of the month changed meanwhile; nothing is deleted, try again.
+        RuntimeError: rows of the month changed meanwhile, or somebody goes on reading; nothing is deleted, try again.
     """
-    first, end = month, month_after(month)
-    if month.day != 1 or now < datetime(end.year, end.month, end.day, tzinfo=UTC) + YOUNGEST:
+    if month.day != 1 or month >= (now - YOUNGEST).date() or month_after(month) > (now - YOUNGEST).date():
         raise BadInput(f"MONTH: expected one that is over for {YOUNGEST.days} days, was {month:%Y-%m}")
+    first, end = month, month_after(month)
     with adbc_connect(url) as connection, connection.cursor() as cursor:
+        _lock_month(cursor, month)
         known = _known(cursor, month)
+        connection.rollback()
         if known is not None:
             return known
         names = list(column_types(cursor, TABLE))
@@ -92,7 +120,7 @@ def archive_month(
             progress(f"{written.row_count:,} trades of {month:%Y-%m}: {written.size / 1e6:.1f} MB")
             path = f"{TABLE}/{month:%Y-%m}/{written.sha256}.parquet"
             crash_point("archive.written")
-            upload(file, path)
+            upload(file, path, written.sha256)
         crash_point("archive.uploaded")
         verify_month(written, path)
         crash_point("archive.verified")
@@ -110,10 +138,11 @@ def restore_month(month: date, *, url: str | None = None) -> int:
     """Put the trades of a cold month back into the database; how many its file has. The file stays in the store.
 
     Raises:
-        BadInput: the month is not cold.
+        BadInput: the month is not cold, or another process moves it.
         ColdStoreError: its file is not what was written; nothing changes then.
     """
     with adbc_connect(url) as connection, connection.cursor() as cursor:
+        _lock_month(cursor, month)
         known = _known(cursor, month)
         if known is None:
             raise BadInput(f"MONTH: expected a cold month, was {month:%Y-%m}; `strades archive` lists them")
@@ -125,11 +154,9 @@ def restore_month(month: date, *, url: str | None = None) -> int:
             cursor.execute(LOAD_LOCK)
             stage_rows(cursor, rows)
             cursor.execute(QUIETLY.format("DISABLE"))
-            cursor.execute(NEWER.format(columns=names, of_cold=of_cold))
             cursor.execute(SAME)
-            cursor.execute(
-                f"INSERT INTO {TABLE} ({names}) SELECT {names} FROM pg_temp.cold_rows ON CONFLICT DO NOTHING"
-            )
+            cursor.execute(NEWER.format(columns=names, of_cold=of_cold))
+            cursor.execute(RESTORE.format(columns=names, of_cold=of_cold))
             cursor.execute(QUIETLY.format("ENABLE"))
             cursor.execute(f"DELETE FROM records.cold_months WHERE relation = '{TABLE}' AND month = '{month}'")
             crash_point("archive.restored")
@@ -138,6 +165,13 @@ def restore_month(month: date, *, url: str | None = None) -> int:
             connection.rollback()
             raise
     return int(rows.num_rows)
+
+
+def _lock_month(cursor: "Cursor", month: date) -> None:
+    cursor.execute(MONTH_LOCK.format(number=12 * month.year + month.month))
+    [(is_locked,)] = cursor.fetchall()
+    if not is_locked:
+        raise BadInput(f"MONTH: expected one that no other process archives or restores, was {month:%Y-%m}")
 
 
 def _known(cursor: "Cursor", month: date) -> ColdMonth | None:
@@ -171,4 +205,20 @@ def _drop(cursor: "Cursor", month: date, written: Written, path: str, query: str
     cursor.execute(QUIETLY.format("ENABLE"))
     if gone != written.row_count:
         raise RuntimeError(f"expected {written.row_count} trades to delete, were {gone}; nothing was deleted")
+    _wait_for_readers(cursor, month)
     crash_point("archive.deleted")
+
+
+def _wait_for_readers(cursor: "Cursor", month: date) -> None:
+    from adbc_driver_manager import Error
+
+    cursor.execute(READERS_WAIT)
+    try:
+        cursor.execute(READERS_OUT)
+    except Error as error:
+        if error.sqlstate != LOCK_NOT_AVAILABLE:
+            raise
+        raise RuntimeError(
+            f"somebody has been reading trades for too long (a backup, a replay): nothing of {month:%Y-%m} was "
+            "deleted, try again"
+        ) from None

@@ -26,6 +26,7 @@ from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, ExclusionRefused, mark_record, parse_mark
 from strades_pipelines.ingestion.files import UserFile, dry_run, file_of_source, store_files
 from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.repairs import is_outdated
 from strades_pipelines.ingestion.stored_rows import read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 from strades_pipelines.settings import settings
@@ -36,6 +37,7 @@ MANUAL_SOURCE = "manual"
 MANUAL_PROTOCOLS: Mapping[str, str] = {"candle": "manual_candle", "observation": "manual_observation"}
 CORRECTION = "correction"
 DONE, NOT_DONE = "done", "not done"
+OUTDATED = "the bars changed after the repair was proposed; what is still wrong is proposed anew"
 MOST_TIME = timedelta(minutes=15)  # a process that takes longer for a request is ended
 WAITING = """
     SELECT r.request_id FROM ops.data_requests AS r INNER JOIN ops.data_verdicts AS v USING (request_id)
@@ -115,6 +117,10 @@ def _read_request(connection: psycopg.Connection[Any], request_id: int) -> DataR
 def _carry_out(
     connection: psycopg.Connection[Any], request: DataRequest, sources: Sources, url: str | None, now: datetime
 ) -> str:
+    if is_outdated(connection, request.request_id):
+        outcome = f"{NOT_DONE}: {OUTDATED}"
+        _finish(connection, request.request_id, outcome, None, now)
+        return outcome
     if request.kind in (EXCLUSION, RESTORATION):
         outcome = _mark(request, url, now)
         _finish(connection, request.request_id, outcome, None, now)

@@ -5,17 +5,18 @@ any correction is, as a new version of the record. What a look costs follows wha
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN
-from strades_pipelines.ingestion.outliers import CELLS, NEIGHBOURS, Outlier, find_outliers
-from strades_pipelines.ingestion.repairs import PROPOSER, Listing, Repair, propose_repair
+from strades_pipelines.ingestion.finding_diff import Finding, Mark, StoredFinding, compare_findings, join_marks
+from strades_pipelines.ingestion.outliers import CELLS, FEWEST_BARS, NEIGHBOURS, Outlier, find_outliers, judged_places
+from strades_pipelines.ingestion.repairs import PROPOSER, Listing, Repair, bars_sha256, propose_repair
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
@@ -24,15 +25,18 @@ CONTEXT_BARS = 250  # on each side of what changed: of these, most are right
 MOST_BARS = 3_000  # of a repair: its bytes stay below a megabyte
 MOST_OPEN = 50  # of a listing and interval: of a series that is all wrong, some say so
 NEAR_A_SPLIT = timedelta(days=10)  # a provider may state a split some days off
-JOINED_WITHIN = timedelta(days=31)  # marks of a series so close together are looked at in one go
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('strades.records.discrepancies'))"
 TAKE_MARKS = """
     DELETE FROM ops.changed_rows WHERE reader = 'records.discrepancies'
     RETURNING key[1]::integer, key[2], key[3]::timestamptz, key[4]::timestamptz
 """
+MARK = """
+    INSERT INTO ops.changed_rows (reader, key)
+    VALUES ('records.discrepancies', ARRAY['{listing_id}', $1, '{first}', '{last}'])
+"""
 LISTING = "SELECT listing_id, venue, symbol, currency, calendar FROM records.listings WHERE listing_id = {listing_id}"
 STORED = """
-    SELECT discrepancy_id, from_time, to_time, bars, cause, cells, state FROM records.discrepancy_states
+    SELECT discrepancy_id, from_time, to_time, bars, cause, cells, state, bars_sha256 FROM records.discrepancy_states
     WHERE listing_id = {listing_id} AND "interval" = $1
         AND (state IN ('open', 'dismissed') OR state = 'accepted' AND (outcome LIKE 'done%') IS NOT TRUE)
     ORDER BY from_time
@@ -68,10 +72,10 @@ PROPOSE = """
     )
     INSERT INTO records.discrepancies (
         listing_id, "interval", from_time, to_time, bars, cause, cells, factor, stored_close, expected_close, fetch_id,
-        reference_fetch_id, found_at, request_id
+        reference_fetch_id, bars_sha256, found_at, request_id
     )
     SELECT {listing_id}, $7, '{from_time}', '{to_time}', {bars}, '{cause}', '{cells}', {factor!r}, {stored!r},
-        {expected!r}, {fetch_id}, {reference_fetch_id}, '{now}', request_id
+        {expected!r}, {fetch_id}, {reference_fetch_id}, '{bars_sha256}', '{now}', request_id
     FROM asked
 """
 # Whoever accepts it at this moment comes first, or too late: the first verdict counts.
@@ -83,33 +87,27 @@ TAKE_BACK = """
     )
     UPDATE records.discrepancies SET gone_at = '{now}' WHERE request_id IN (SELECT request_id FROM taken_back)
 """
-Mark = tuple[int, str, datetime, datetime]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Where an outlier is: openings of its first and last bar. `reaches_end`: the last one is the newest stored."""
+class Window:
+    """Consecutive bars. `has_oldest`, `has_newest`: there is none before the first one, none after the last one."""
 
-    from_time: datetime
-    to_time: datetime
-    bars: int
-    cause: str
-    cells: tuple[str, ...]
-    reaches_end: bool = False
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What makes it the same finding in another look."""
-        return self.from_time, self.to_time, self.cause, self.cells
+    bars: pa.Table
+    has_oldest: bool
+    has_newest: bool
 
 
 @dataclass(frozen=True)
-class StoredFinding:
-    """A row of `records.discrepancies`; not open: somebody dismissed it, or accepted what is not carried out."""
+class Judgement:
+    """Outliers of a window that can be proposed; not `is_certain`: there may be more, or they may be the right ones.
 
-    discrepancy_id: int
-    finding: Finding
-    is_open: bool
+    `is_cut`: a run reaches an end of the window at which the stored bars go on.
+    """
+
+    found: dict[Finding, Outlier]
+    is_certain: bool
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -142,48 +140,6 @@ def find_discrepancies(connection: "Connection", *, now: datetime) -> Looked:
     return looked
 
 
-def join_marks(marks: Iterable[Mark]) -> list[Mark]:
-    """Listing, interval and first and last opening of what changed; marks that are close together as one."""
-    joined: list[Mark] = []
-    for listing_id, interval, first, last in sorted(marks):
-        if joined and joined[-1][:2] == (listing_id, interval) and first <= joined[-1][3] + JOINED_WITHIN:
-            joined[-1] = listing_id, interval, joined[-1][2], max(last, joined[-1][3])
-        else:
-            joined.append((listing_id, interval, first, last))
-    return joined
-
-
-def compare_findings(
-    found: Sequence[Finding], stored: Sequence[StoredFinding]
-) -> tuple[list[Finding], list[StoredFinding]]:
-    """Which findings are new, and which open ones are gone.
-
-    A run that goes on at the newest bar is proposed anew each time it has doubled, not with each bar. What somebody
-    settled is not proposed again, nor any part of it.
-    """
-    new = [one for one in found if not any(_is_settled(one, old) for old in stored if not old.is_open)]
-    kept: set[int] = set()
-    left = []
-    for one in new:
-        same = next((old for old in stored if old.is_open and _is_same(one, old.finding)), None)
-        if same is None:
-            left.append(one)
-        else:
-            kept.add(same.discrepancy_id)
-    return left, [old for old in stored if old.is_open and old.discrepancy_id not in kept]
-
-
-def _is_settled(found: Finding, old: StoredFinding) -> bool:
-    told = old.finding
-    is_part = told.from_time <= found.from_time and found.to_time <= told.to_time
-    return is_part and (told.cause, told.cells) == (found.cause, found.cells)
-
-
-def _is_same(found: Finding, told: Finding) -> bool:
-    grew = (found.from_time, found.cause, found.cells) == (told.from_time, told.cause, told.cells)
-    return found.key == told.key or (grew and found.reaches_end and told.bars <= found.bars < 2 * told.bars)
-
-
 def _look(cursor: "Cursor", mark: Mark, now: datetime) -> tuple[int, int]:
     listing_id, interval, first, last = mark
     cursor.execute(LISTING.format(listing_id=listing_id))
@@ -194,25 +150,30 @@ def _look(cursor: "Cursor", mark: Mark, now: datetime) -> tuple[int, int]:
     first, last = _bounds(cursor, listing_id, interval, (first, last), NEIGHBOURS)
     stored = _read_stored(cursor, listing_id, interval)
     touched = [old for old in stored if old.finding.from_time <= last and old.finding.to_time >= first]
+    opened = sum(old.is_open for old in stored)
+    if opened >= MOST_OPEN and not any(old.is_open for old in touched):
+        _leave_mark(cursor, mark)
+        return 0, 0
     first = min([first, *(old.finding.from_time for old in touched)])
     last = max([last, *(old.finding.to_time for old in touched)])
     # Of a run that is known, twice as many bars have to say that it is wrong.
     context = CONTEXT_BARS + 2 * max((old.finding.bars for old in touched), default=0)
-    query = BARS.format(listing_id=listing_id, first=first, last=last, context=context - 1)
-    cursor.execute(query, (interval,))
-    bars = cursor.fetch_arrow_table()
-    found = {
-        finding: outlier
-        for finding, outlier in _judge(cursor, bars, listing, interval)
-        if finding.from_time <= last and finding.to_time >= first
-    }
-    new, gone = compare_findings(list(found), touched)
-    room = max(0, MOST_OPEN - sum(old.is_open for old in stored) + len(gone))
+    window = _read_window(cursor, listing_id, interval, (first, last), context)
+    judgement = _judge(cursor, window, listing, interval)
+    if judgement.is_cut:
+        window = _read_window(cursor, listing_id, interval, (first, last), CONTEXT_BARS + 2 * MOST_BARS)
+        judgement = _judge(cursor, window, listing, interval)
+    found = {one: of for one, of in judgement.found.items() if one.from_time <= last and one.to_time >= first}
+    touched = [replace(old, is_current=_is_current(old, window.bars)) for old in touched]
+    new, gone = compare_findings(list(found), touched, is_certain=judgement.is_certain)
+    room = max(0, MOST_OPEN - opened + len(gone))
     if gone:
         ids = ", ".join(str(old.discrepancy_id) for old in gone)
         cursor.execute(TAKE_BACK.format(proposer=PROPOSER, now=now.isoformat(), ids=ids))
     for finding in new[:room]:
-        _propose(cursor, finding, found[finding], bars, listing, interval, now)
+        _propose(cursor, finding, found[finding], window.bars, listing, interval, now)
+    if rest := new[room:]:  # as soon as somebody decided on others
+        _leave_mark(cursor, (listing_id, interval, rest[0].from_time, max(one.to_time for one in rest)))
     return len(new[:room]), len(gone)
 
 
@@ -226,33 +187,66 @@ def _bounds(
     return first, last
 
 
+def _leave_mark(cursor: "Cursor", mark: Mark) -> None:
+    listing_id, interval, first, last = mark
+    cursor.execute(MARK.format(listing_id=listing_id, first=first.isoformat(), last=last.isoformat()), (interval,))
+
+
+def _read_window(
+    cursor: "Cursor", listing_id: int, interval: str, times: tuple[datetime, datetime], context: int
+) -> Window:
+    """The bars from the first time to the last one, and so many on either side where there are."""
+    cursor.execute(BARS.format(listing_id=listing_id, first=times[0], last=times[1], context=context - 1), (interval,))
+    bars = cursor.fetch_arrow_table()
+    openings = bars["open_time"].to_pylist()
+    before, after = bisect_left(openings, times[0]), len(openings) - bisect_right(openings, times[1])
+    return Window(bars, before < context, after < context)
+
+
+def _is_current(old: StoredFinding, bars: pa.Table) -> bool:
+    openings = bars["open_time"].to_pylist()
+    start, end = bisect_left(openings, old.finding.from_time), bisect_right(openings, old.finding.to_time)
+    return old.bars_sha256 in (None, bars_sha256(bars.slice(start, end - start).to_pylist()))
+
+
 def _read_stored(cursor: "Cursor", listing_id: int, interval: str) -> list[StoredFinding]:
     cursor.execute(STORED.format(listing_id=listing_id), (interval,))
     return [
-        StoredFinding(id_, Finding(from_time, to_time, bars, cause, tuple(cells)), state == "open")
-        for id_, from_time, to_time, bars, cause, cells, state in cursor.fetchall()
+        StoredFinding(
+            id_,
+            Finding(from_time, to_time, bars, cause, tuple(cells)),
+            is_open=state == "open",
+            bars_sha256=None if state == "dismissed" else sha256,
+        )
+        for id_, from_time, to_time, bars, cause, cells, state, sha256 in cursor.fetchall()
     ]
 
 
-def _judge(cursor: "Cursor", bars: pa.Table, listing: Listing, interval: str) -> list[tuple[Finding, Outlier]]:
-    if not bars.num_rows:
-        return []
+def _judge(cursor: "Cursor", window: Window, listing: Listing, interval: str) -> Judgement:
+    bars, newest = window.bars, window.bars.num_rows - 1
     may_split = interval == "1d" and listing.calendar != ALWAYS_OPEN
     prices = np.array([bars[name].to_numpy() for name in CELLS])
-    outliers = [one for one in find_outliers(prices, may_split=may_split) if one.last - one.first < MOST_BARS]
-    if not outliers:
-        return []
+    outliers = find_outliers(prices, may_split=may_split)
+    cut = [
+        one
+        for one in outliers
+        if (one.first == 0 and not window.has_oldest) or (one.last == newest and not window.has_newest)
+    ]
+    certain = [one for one in outliers if one.is_certain and one.last - one.first < MOST_BARS and one not in cut]
+    is_certain = len(certain) == len(outliers) and len(judged_places(prices)) >= FEWEST_BARS
+    if not certain:
+        return Judgement({}, is_certain, bool(cut))
     cursor.execute(SPLITS.format(listing_id=listing.listing_id))
     splits = [time for (time,) in cursor.fetchall()]
     times = bars["open_time"]
-    found = []
-    for outlier in outliers:
+    found = {}
+    for outlier in certain:
         start, end = times[outlier.first].as_py(), times[outlier.last].as_py()
         is_known = any(abs(start - split) <= NEAR_A_SPLIT for split in splits)
         if outlier.cause != "split_not_applied" or not is_known:
-            count, at_end = outlier.last - outlier.first + 1, outlier.last == bars.num_rows - 1
-            found.append((Finding(start, end, count, outlier.cause, outlier.cells, at_end), outlier))
-    return found
+            count, at_end = outlier.last - outlier.first + 1, outlier.last == newest
+            found[Finding(start, end, count, outlier.cause, outlier.cells, at_end)] = outlier
+    return Judgement(found, is_certain, bool(cut))
 
 
 def _propose(
@@ -280,6 +274,7 @@ def _propose(
         stored=rows[0]["close"],
         expected=outlier.expected,
         fetch_id=rows[0]["fetch_id"],
+        bars_sha256=bars_sha256(rows),
         reference_fetch_id=bars["fetch_id"][outlier.reference].as_py(),
     )
     given = json.dumps(dict(repair.given))

@@ -1,5 +1,6 @@
 """The repair that is proposed for an outlier: the bytes and words of a request that a person accepts or declines."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,26 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import psycopg
+from psycopg.rows import dict_row
+
 from strades_pipelines.ingestion.outliers import Outlier
 
 PROPOSER = "strades"  # who asks for what was found, and takes it back
 LARGEST_SHARES = 60  # of a split such as 3 for 2, in either number
 OTHERS = ("volume", "quote_volume", "trade_count")
+PROPOSED = """
+    SELECT d.listing_id, d."interval", d.from_time, d.to_time, d.bars_sha256
+    FROM records.discrepancies AS d INNER JOIN ops.data_requests AS r USING (request_id)
+    WHERE request_id = %s AND NOT EXISTS (
+        SELECT FROM rawsources.fetches AS f
+        WHERE f.source = r.source AND f.protocol = r.protocol AND f.sha256 = sha256(r.body)
+    )
+"""
+BARS = """
+    SELECT open_time, open, high, low, close, volume, quote_volume, trade_count FROM records.adjusted_candles
+    WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s ORDER BY open_time
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,29 @@ def propose_repair(
     given = {"venue": listing.venue, "symbol": listing.symbol, "calendar": listing.calendar, "interval": interval}
     body = _document(reason, at, {"records": records})
     return Repair("correction", "manual_candle", "manual", given, f"candle-{listing.symbol}.json", body, reason)
+
+
+def bars_sha256(bars: Sequence[Mapping[str, Any]]) -> str:
+    """SHA-256 of what bars say, in hex: a repair is for these, and for no others that stand there later."""
+    lines = [
+        f"{_utc(bar['open_time'])} {' '.join(repr(bar[name]) for name in ('open', 'high', 'low', 'close', *OTHERS))}\n"
+        for bar in bars
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def is_outdated(connection: psycopg.Connection[Any], request_id: int) -> bool:
+    """Whether other bars stand where a request proposes a repair; false of a request of a person.
+
+    False too where its bytes are stored, or where its bar is left out: a process that was killed had begun with it.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        proposed = cursor.execute(PROPOSED, [request_id]).fetchone()
+        if proposed is None:
+            return False
+        where = [proposed[name] for name in ("listing_id", "interval", "from_time", "to_time")]
+        bars = cursor.execute(BARS, where).fetchall()
+    return bool(bars) and bars_sha256(bars) != proposed["bars_sha256"]
 
 
 def _corrected(bar: Mapping[str, Any], outlier: Outlier) -> dict[str, str]:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.prices import bar_table
-from strades_pipelines.database.asof import cold_union
-from strades_pipelines.database.cold_store import cold_months, read_months
+from strades_pipelines.database.asof import cold_first_stored, cold_union
+from strades_pipelines.database.cold_store import ColdStoreError, cold_months, read_months
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
 from strades_pipelines.predictor.families.published import SERIES
@@ -45,8 +46,8 @@ QUOTED = """
 """
 # What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
 HEARD = """
-    {cold} SELECT t.* FROM {rows} AS t
-    CROSS JOIN LATERAL records.{heard_at}(t.listing_id, t.{number}, t.event_time, t.recorded_at) AS h
+    {cold} SELECT t.* FROM {rows} AS t {first_stored}
+    CROSS JOIN LATERAL records.{heard_at}(t.listing_id, t.{number}, t.event_time, {recorded_at}) AS h
     CROSS JOIN LATERAL (SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE h.heard_at END AS known) AS k
     WHERE t.listing_id = ANY(%(listing_ids)s) AND k.known BETWEEN %(heard_from)s AND %(heard_to)s
         AND k.known - t.event_time < '1 minute'::interval
@@ -56,6 +57,8 @@ HEARD = """
 QUOTES = HEARD.format(
     cold="",
     rows="records.quotes",
+    first_stored="",
+    recorded_at="t.recorded_at",
     heard_at="quote_heard_at",
     number="quote_id",
     where="t.bid IS NOT NULL AND t.ask IS NOT NULL",  # those with one side are no events (brokerage/quote_feed.py)
@@ -198,12 +201,20 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
 
 
 def follow_trades(connection: Connection, lineage: Lineage) -> None:
-    """The trades a decision read."""
-    if read := (lineage.decision or {"inputs": {}})["inputs"].get("trades"):
-        cold, trades_relation = _cold_trades(connection, read)
+    """The trades a decision read; where they are in a cold store that cannot be read, a fault says so."""
+    decision = lineage.decision or {"inputs": {}}
+    if read := decision["inputs"].get("trades"):
+        try:
+            cold, trades_relation = _cold_trades(connection, read)
+        except (BadInput, ColdStoreError) as error:
+            lineage.faults.append(f"decision {decision['decision_id']}: its trades are in a cold month: {error}")
+            return
+        first_stored, recorded_at = cold_first_stored() if cold else ("", "t.recorded_at")
         query = HEARD.format(
             cold=COLD_TRADES if cold else "",
             rows=trades_relation,
+            first_stored=first_stored,
+            recorded_at=recorded_at,
             heard_at="heard_at",
             number="trade_id",
             where="true",

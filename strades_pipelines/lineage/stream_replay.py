@@ -5,14 +5,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from psycopg.rows import dict_row
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.stepping import step
 from strades_pipelines.brokerage.trading_rows import decision_row
+from strades_pipelines.database.cold_store import cold_months
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.ingestion.frame_reader import join_frames
 from strades_pipelines.ingestion.verdicts import one_line
@@ -48,6 +50,7 @@ LISTINGS = """
     WHERE stored.fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
 """
 FRAMES = "SELECT frame FROM rawsources.frames WHERE fetch_id = %s ORDER BY connection, sequence"
+TRADES_BEFORE = timedelta(minutes=1)  # a trade is heard within it
 HEARING = """
     SELECT DISTINCT w.wallet FROM trading.wallets AS w
     INNER JOIN records.listings AS l ON l.venue || ':' || l.symbol = ANY(w.instruments)
@@ -92,6 +95,7 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
 
     Raises:
         NotFound: no frame of that connection is stored.
+        BadInput: trades of its time are cold: there would be nothing to compare its frames to.
     """
     with connect(url) as connection, closing(adbc_connect(url)) as adbc:
         span = read_row(connection, SPAN, connection_id)
@@ -99,6 +103,7 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
             raise NotFound(
                 f"expected a connection with stored frames, was {connection_id}; `strades replay` lists the newest"
             )
+        _refuse_cold(connection, span["first"], span["last"])
         stored = read_row(connection, STORED, connection_id)
         if stored is not None and stored["last"] is not None:
             span["last"] = max(span["last"], stored["last"])
@@ -130,6 +135,16 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
             made.decisions += len(before)
         made.recorded, made.replayed = recorded.hexdigest(), replayed.hexdigest()
     return made
+
+
+def _refuse_cold(connection: Connection, first: datetime, last: datetime) -> None:
+    with connection.cursor() as cursor:
+        months = cold_months(cursor, "records.trades", (first - TRADES_BEFORE, last))
+    if months:
+        raise BadInput(
+            f"expected a connection whose trades are in the database, those of {months[0].month:%Y-%m} are cold: "
+            f"`strades archive {months[0].month:%Y-%m} --restore` first"
+        )
 
 
 def newest_connections(connection: Connection) -> list[Row]:

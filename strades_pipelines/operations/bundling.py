@@ -115,12 +115,13 @@ def _provenance_of_stored(data: "DataChoice", at: datetime) -> Callable[[str], P
     def provenance(name: str) -> Provenance:
         from strades_pipelines.brokerage.prices import find_listings
         from strades_pipelines.database.connection import adbc_connect
-        from strades_pipelines.operations.exporting import View, read_provenance, read_view
+        from strades_pipelines.lineage.provenance import read_provenance
+        from strades_pipelines.operations.exporting import View, read_view
 
         with adbc_connect() as connection, connection.cursor() as cursor:
             [listing] = find_listings(cursor, [name])
             rows = read_view(cursor, View("candle", as_of, as_of, (listing.listing_id,)))
-            found = read_provenance(cursor, rows)
+            found = read_provenance(cursor, rows["fetch_id"].to_pylist())
         sources = sorted({f"{one['source']} ({one['protocol']})" for one in found})
         licences = sorted({str(one["licence"]) for one in found})
         return Provenance("; ".join(sources)[:200] or NOT_STATED, "; ".join(licences)[:200] or NOT_STATED)

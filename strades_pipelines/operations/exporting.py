@@ -19,10 +19,10 @@ from strades_pipelines.bad_input import BadInput
 from strades_pipelines.bars.trade_bars import Every
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import column_types
-from strades_pipelines.datamanager.protocols import STREAM_SUFFIX, ProtocolError, load_protocol
 from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.record_tables import TARGETS, Target
 from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_size, bars_of_trades
+from strades_pipelines.lineage.provenance import own_use_sources, read_provenance, use_of
 from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ VINTAGES = """
     WHERE v.vintage IS NOT NULL AND v.recorded_at <= '{stored}' AND v.knowledge_time <= '{known}'
         AND EXISTS (SELECT FROM records.observations AS o WHERE o.series = v.series AND o.event_time = v.event_time)
     ORDER BY v.series, v.event_time, v.knowledge_time DESC, v.recorded_at DESC
-"""
-FETCHES = """
-    SELECT source, protocol, count(*) AS answers, string_agg(encode(sha256, 'hex'), ',' ORDER BY sha256) AS bodies
-    FROM rawsources.fetches WHERE fetch_id IN ({ids}) GROUP BY source, protocol ORDER BY source, protocol
 """
 
 
@@ -114,36 +110,6 @@ def _with_vintages(cursor: "Cursor", view: View, rows: pa.Table) -> pa.Table:
     return pa.concat_tables([plain, vintages]).sort_by([(name, "ascending") for name in view.target.key])
 
 
-def read_provenance(cursor: "Cursor", rows: pa.Table) -> list[dict[str, Any]]:
-    """Where rows come from: `{"source", "protocol", "answers", "bodies_sha256", "licence", "export"}` of each source.
-
-    `bodies_sha256` is the hash of the hashes of all stored bodies that they were read from, in order.
-    """
-    ids = pc.unique(rows["fetch_id"]).to_pylist()
-    if not ids:
-        return []
-    cursor.execute(FETCHES.format(ids=", ".join(map(str, ids))))
-    return [
-        {
-            "source": source,
-            "protocol": protocol,
-            "answers": answers,
-            "bodies_sha256": hashlib.sha256((bodies or "").encode()).hexdigest(),
-            **_licence(protocol),
-        }
-        for source, protocol, answers, bodies in cursor.fetchall()
-    ]
-
-
-def _licence(name: str) -> dict[str, str]:
-    """What a protocol says that its records may be used for; one that is gone says nothing."""
-    try:
-        protocol = load_protocol(name.removesuffix(STREAM_SUFFIX))
-    except ProtocolError:
-        return {"licence": "not known: the protocol is gone", "export": "own_use"}
-    return {"licence": protocol.licence, "export": protocol.export}
-
-
 def bars_of(rows: pa.Table, every: Every) -> pa.Table:
     """Bars of exported trades, an instrument after the other.
 
@@ -176,8 +142,8 @@ def export(cursor: "Cursor", view: View, file: Path, *, own_use: bool, every: Ev
     if file.suffix not in FORMATS:
         raise BadInput(f"FILE: expected a name that ends with {' or '.join(FORMATS)}, was {file.name!r}")
     rows = read_view(cursor, view)
-    sources = read_provenance(cursor, rows)
-    kept = sorted({f"{each['source']} ({each['licence']})" for each in sources if each["export"] == "own_use"})
+    sources = read_provenance(cursor, pc.unique(rows["fetch_id"]).to_pylist())
+    kept = own_use_sources(sources)
     if kept and not own_use:
         raise BadInput(f"not to be passed on: {'; '.join(kept)}; `--own-use` writes them for yourself alone")
     rows = rows if every is None else bars_of(rows, every)
@@ -190,7 +156,7 @@ def export(cursor: "Cursor", view: View, file: Path, *, own_use: bool, every: Ev
         **({} if every is None else {"every": asdict(every)}),
         "rows": rows.num_rows,
         "csv_sha256": hashlib.sha256(text).hexdigest(),
-        "use": "own use only" if kept else "may be passed on under these licences",
+        "use": use_of(sources),
         "sources": sources,
         "software": f"strades {version('strades')}",
     }

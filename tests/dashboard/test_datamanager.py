@@ -212,7 +212,7 @@ def test_a_third_file_at_once_and_one_that_trickles_are_refused(
     traded: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = client_of("viewer")
-    file = "/data/records/candles/rows.csv"
+    file = "/data/records/candles/rows.csv?own_use=1"
     with gateway.export_turn(), gateway.export_turn():
         assert "Two files are being written" in page(client, file, 503)
     monkeypatch.setattr(gateway, "EXPORTED_AT_ONCE", 1)
@@ -274,16 +274,36 @@ def test_rows_are_saved_exactly_with_the_query_that_gives_them_again(
     [fill] = csv.DictReader(StringIO(client.get(f"/data/trading/fills/rows.csv?{question}").content.decode()))
     [(quantity, price)] = rows(traded, "SELECT quantity::text, price::text FROM trading.fills")
     assert (fill["quantity"], fill["price"]) == (quantity, price)
-    answer = client.get("/data/records/candles/rows.parquet?sort=-listing_id,interval,open_time")
+    answer = client.get("/data/records/candles/rows.parquet?sort=-listing_id,interval,open_time&own_use=1")
     saved = pq.read_table(BytesIO(answer.content))
     query = saved.schema.metadata[b"strades.query"].decode()
     again = [row[1:] for row in rows_of(site, query)]
     assert [tuple(row.values()) for row in saved.to_pylist()] == again
     assert len(again) > 4
-    stored = len(client.get("/data/records/candles/rows.csv").content.decode().splitlines()) - 1
+    csv_file = "/data/records/candles/rows.csv?own_use=1"
+    stored = len(client.get(csv_file).content.decode().splitlines()) - 1
     for most, expected in ((stored - 1, stored - 1), (stored, stored), (stored + 1, stored)):
         monkeypatch.setattr(gateway, "MOST_EXPORTED", most)
-        assert len(client.get("/data/records/candles/rows.csv").content.decode().splitlines()) == expected + 1
+        assert len(client.get(csv_file).content.decode().splitlines()) == expected + 1
+
+
+def test_rows_that_may_not_be_passed_on_are_written_for_own_use_alone_and_say_so(
+    traded: Connection, client_of: ClientOf
+) -> None:
+    client, address = client_of("viewer"), "/data/records/candles/rows."
+    for kind in ("csv", "parquet"):
+        assert "Not to be passed on: " in page(client, f"{address}{kind}", 403)
+        assert client.get(f"{address}{kind}?own_use=1").status_code == 200
+    assert 'name="own_use"' in page(client, "/data/records/candles/")
+    assert 'name="own_use"' not in page(client, "/data/trading/fills/")
+    assert "FROM" in page(client, f"{address}sql")  # no rows: nothing to pass on
+    beside = json.loads(client.get(f"{address}json").content)
+    saved = pq.read_table(BytesIO(client.get(f"{address}parquet?own_use=1").content))
+    within = json.loads(saved.schema.metadata[b"strades.sources"])
+    assert (beside["rows"], beside["use"]) == (saved.num_rows, "own use only")
+    assert within == {"use": beside["use"], "sources": beside["sources"]}
+    assert {one["export"] for one in within["sources"]} == {"own_use"}
+    assert client.get("/data/trading/fills/rows.csv").status_code == 200
 
 
 def test_its_pages_ask_the_database_at_most_a_dozen_times(

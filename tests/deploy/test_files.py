@@ -182,7 +182,14 @@ def test_settings_reach_every_part_one_by_one_and_keys_of_providers_only_the_run
             assert not any(key.startswith("STRADES_") for key in service.get("environment", ()))
             continue
         found = {key for key, value in service["environment"].items() if value == f"${{{key}:-}}"}
-        assert found == passed_on, name
+        assert found == passed_on | ({"STRADES_COLD_STORE"} if name in ("streams", "dashboard") else set()), name
+
+
+def test_who_reads_trades_as_of_a_time_has_the_cold_store() -> None:
+    """The address comes to `code` and `trade` with `.env`."""
+    assert {name for name in services() if "cold" in mounts(name).values()} == {"code", "trade", "streams", "dashboard"}
+    assert "cold:/var/lib/strades-cold:ro" in services()["dashboard"]["volumes"]
+    assert "/var/lib/strades-cold" in DOCKERFILE
 
 
 def test_every_container_is_limited() -> None:

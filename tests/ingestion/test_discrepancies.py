@@ -13,7 +13,6 @@ import pytest
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion import discrepancies
 from strades_pipelines.ingestion.data_requests import carry_out_requests
-from strades_pipelines.ingestion.discrepancies import Finding, StoredFinding, compare_findings, join_marks
 from strades_pipelines.ingestion.loader import LoaderConnections, load_stored
 from strades_pipelines.ingestion.outliers import find_outliers
 from strades_pipelines.lineage.trace import trace_all
@@ -128,9 +127,9 @@ def test_who_accepts_while_the_source_corrects_itself_comes_first(
     store(body(range(15, 25)), request_key="corrected", fetched_at=NOW + HOUR)
     compare = discrepancies.compare_findings
 
-    def accepting(*findings: Any) -> Any:
+    def accepting(*findings: Any, **words: Any) -> Any:
         decide(connection, accept=True)
-        return compare(*findings)
+        return compare(*findings, **words)
 
     monkeypatch.setattr(discrepancies, "compare_findings", accepting)
     load_stored(url=database_url, now=NOW + HOUR)
@@ -239,25 +238,47 @@ def test_a_stream_s_batch_leaves_the_look_to_the_next_load(
     assert load_stored(url=database_url, now=NOW).discrepancies == 1
 
 
-def test_marks_of_a_series_are_joined_and_those_of_others_are_not() -> None:
-    days = [START + timedelta(days=number) for number in (0, 20, 40, 100)]
-    marks = [(2, "1m", days[0], days[0]), *((1, "1m", day, day) for day in reversed(days)), (1, "1d", days[0], days[0])]
-    assert join_marks(marks) == [
-        (1, "1d", days[0], days[0]),
-        (1, "1m", days[0], days[2]),
-        (1, "1m", days[3], days[3]),
-        (2, "1m", days[0], days[0]),
-    ]
+def test_findings_beyond_those_that_may_be_open_wait_for_room(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    wrong = range(40, 40 + 20 * 80, 20)
+    store(body([minute for minute in range(2000) if minute not in wrong]))
+    store(body(wrong, wrong=wrong), request_key="wrong", fetched_at=NOW + HOUR)
+    found = []
+    for _ in range(2):
+        found += [load_stored(url=database_url, now=NOW + HOUR).discrepancies for _ in range(2)]
+        decide(connection, accept=False)
+    assert (found, load_stored(url=database_url, now=NOW + HOUR).discrepancies) == ([50, 0, 30, 0], 0)
+    assert rows(connection, "SELECT count(DISTINCT from_time) FROM records.discrepancies") == [(80,)]
 
 
-def test_a_part_of_what_was_settled_is_settled_and_more_than_that_is_new() -> None:
-    def finding(first: int, last: int) -> Finding:
-        times = START + timedelta(minutes=first), START + timedelta(minutes=last)
-        return Finding(*times, last - first + 1, "hundredfold", EVERY)
+@pytest.mark.parametrize(("first", "proposed"), [(0, []), (1000, [(1000, 1000)])])
+def test_a_run_is_proposed_whole_or_where_it_may_be_a_change_of_unit_not_at_all(
+    store: Store, connection: Connection, database_url: str, first: int, proposed: list[tuple[int, int]]
+) -> None:
+    """What is loaded around the bars to 1999 is a hundredth of them, so that a window is mostly of that."""
+    store(body(range(first, 2000)))
+    load_stored(url=database_url, now=NOW)
+    others = [*range(first), *range(2000, 5000)]
+    store(body(others, wrong=others, factor=0.01), request_key="others")
+    load_stored(url=database_url, now=NOW + HOUR)
+    query = "SELECT extract(epoch FROM from_time - %s)::integer / 60, bars FROM records.discrepancies"
+    assert rows(connection, query, START) == proposed
 
-    settled = StoredFinding(1, finding(10, 20), is_open=False)
-    assert compare_findings([finding(12, 15)], [settled]) == ([], [])
-    assert compare_findings([finding(12, 25)], [settled]) == ([finding(12, 25)], [])
-    opened = StoredFinding(2, finding(30, 40), is_open=True)
-    assert compare_findings([finding(30, 40)], [settled, opened]) == ([], [])
-    assert compare_findings([], [settled, opened]) == ([], [opened])
+
+def test_a_bar_below_zero_hides_nothing_and_takes_nothing_back(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    load_wrong(database_url, store, (20,))
+    at = START + timedelta(minutes=50)
+    negative = "UPDATE records.candles SET low = -1, open = -0.5, close = -0.5 WHERE open_time >= %s AND open_time < %s"
+    connection.execute(negative, [at, at + timedelta(minutes=1)])
+    connection.commit()
+    store(body([60], wrong=[60]), request_key="more", fetched_at=NOW + HOUR)
+    load_stored(url=database_url, now=NOW + HOUR)
+    assert [(row[2], row[-2]) for row in rows(connection, FOUND)] == [(1, "open"), (1, "open")]
+    connection.execute(negative, [START + timedelta(minutes=21), at])  # too few are left to judge by
+    connection.execute("DELETE FROM records.candles WHERE open_time < %s", [START + timedelta(minutes=18)])
+    connection.commit()
+    load_stored(url=database_url, now=NOW + HOUR)
+    assert [row[-2] for row in rows(connection, FOUND)] == ["open", "open"]

@@ -102,10 +102,43 @@ def test_several_errors_are_found_each_for_itself() -> None:
     ]
 
 
-def test_what_has_no_logarithm_or_is_too_short_is_not_judged() -> None:
+def test_a_bar_without_a_logarithm_is_left_out_and_no_run_goes_over_it() -> None:
     prices = walk()
-    prices[:, 10] = 0.0
-    assert found(prices) == []
+    prices[:, 40:50] *= 100
+    prices[:, 300] *= 3.3
+    prices[:, 10], prices[2, 44], prices[:, 250] = 0.0, -1.0, np.nan
+    assert [one[:3] for one in found(prices)] == [
+        (40, 43, "hundredfold"),
+        (45, 49, "hundredfold"),
+        (300, 300, "outlier"),
+    ]
+    assert [one.reference for one in find_outliers(prices, may_split=True)] == [39, 39, 299]
+
+
+@pytest.mark.parametrize("move", [0.7, 0.83, 1.0, 1.2, 1.4])
+@pytest.mark.parametrize("place", [240, 260])
+@pytest.mark.parametrize("bars", [290, BARS, 1000])
+def test_a_move_of_the_market_where_a_run_begins_or_ends_does_not_turn_it_round(
+    move: float, place: int, bars: int
+) -> None:
+    prices = walk(volatility=0.002, bars=bars)
+    prices[:, 240:260] *= 10
+    prices[:, place:] *= move
+    prices[0, place] = prices[3, place]
+    assert [one[:3] for one in found(prices, may_split=False)] == [(240, 259, "wrong_unit")]
+
+
+def test_a_run_to_the_end_that_few_bars_contradict_is_not_certain() -> None:
+    certain = []
+    for first in (390, 300, 260, 210):
+        prices = walk()
+        prices[:, first:] *= 100
+        [one] = find_outliers(prices, may_split=True)
+        certain.append((one.first, one.is_certain))
+    assert certain == [(390, True), (300, True), (260, False), (210, False)]
+
+
+def test_what_is_too_short_is_not_judged() -> None:
     assert found(walk(bars=7) * np.array([1, 1, 1, 1, 1, 1, 100])) == []
     assert len(found(walk(bars=8) * np.array([1, 1, 1, 1, 1, 1, 1, 100]))) == 1
 

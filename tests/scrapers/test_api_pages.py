@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scrapers.plan import Paging
-from scrapers.spiders.api import decoded, error_of, next_value, reaches
+from scrapers.spiders.api import decoded, error_of, goes_on, next_value, reaches
 
 LAST_TIME = Paging("startTime", 2, next="/-1/T", unit="ms")
 CURSOR = Paging("after", 2, rows="/data", next="/meta/cursor")
@@ -22,6 +22,26 @@ CURSOR = Paging("after", 2, rows="/data", next="/meta/cursor")
 )
 def test_the_page_says_what_asks_for_the_next_one(page: str, paging: Paging, value: str) -> None:
     assert next_value(json.loads(page), paging, "1") == value
+
+
+@pytest.mark.parametrize(
+    ("page", "paging", "more"),
+    [
+        ('{"data": [1], "meta": {"cursor": "a"}}', CURSOR, True),  # Alpaca: "the API may return less"
+        ('{"data": {}, "meta": {"cursor": "a"}}', CURSOR, True),
+        ('{"data": [1, 2], "meta": {"cursor": null}}', CURSOR, False),
+        ('{"data": [1], "meta": {"cursor": ""}}', CURSOR, False),
+        ('{"data": [1], "meta": {}}', CURSOR, False),
+        ('{"data": [1, 2], "meta": {}}', CURSOR, True),  # and fails, since nothing asks for what comes after it
+        ('[{"T": 1}]', LAST_TIME, False),
+        ('[{"T": 1}, {"T": 2}]', LAST_TIME, True),
+        ("[1, 2]", Paging("page", 2), True),
+        ("[1]", Paging("page", 2), False),
+        ("null", CURSOR, False),
+    ],
+)
+def test_a_token_alone_says_whether_a_page_is_the_last(page: str, paging: Paging, more: bool) -> None:
+    assert goes_on(json.loads(page), paging) is more
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ CREATE TABLE records.discrepancies (
     expected_close     double precision NOT NULL, -- as the bars around say
     fetch_id           bigint NOT NULL,           -- whose bytes say the first bar
     reference_fetch_id bigint NOT NULL,           -- whose bytes say the bar that contradicts it
+    bars_sha256        text NOT NULL,             -- of the bars as they stood: the repair is for no others
     found_at           timestamptz NOT NULL,      -- by the world's clock
     gone_at            timestamptz,               -- when the stored bars no longer showed it; null: they do, or it is settled
     request_id         bigint NOT NULL UNIQUE REFERENCES ops.data_requests, -- the proposed repair, and its verdict
@@ -41,6 +42,7 @@ SELECT
     found.expected_close,
     found.fetch_id,
     found.reference_fetch_id,
+    found.bars_sha256,
     found.found_at,
     found.request_id,
     asked.request_key,

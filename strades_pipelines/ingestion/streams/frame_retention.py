@@ -43,9 +43,10 @@ DELETE = """
                     )
                     AND NOT EXISTS (SELECT FROM heard WHERE heard.fetch_id = f.fetch_id)
                     AND NOT EXISTS (SELECT FROM records.candles AS c WHERE c.fetch_id = f.fetch_id)
-                    -- Which trades of cold months a decision heard is not looked up: their frames stay.
+                    -- Which trades of cold months a decision heard is not looked up: their frames stay, those too that
+                    -- came within a minute after the month.
                     AND f.received_at >= coalesce((
-                        SELECT max(month) + interval '1 month' FROM records.cold_months
+                        SELECT max(month) + interval '1 month 1 minute' FROM records.cold_months
                         WHERE relation = 'records.trades'
                     ), '-infinity')
                 )

@@ -89,6 +89,26 @@ def test_old_frames_go_but_for_those_that_a_decision_heard_or_that_hold_bars(
         connection.execute("DELETE FROM rawsources.frames WHERE sequence = 7")
 
 
+def test_frames_of_a_cold_month_stay_with_those_that_came_just_after_it(connection: Connection) -> None:
+    border = datetime(2026, 2, 1, tzinfo=UTC)
+    connection.execute(
+        "INSERT INTO ops.stream_states (source, instrument_id, state, gaps, updated_at)"
+        " VALUES ('streamed', '1', 'live', 0, %s)",
+        [NOW],
+    )
+    connection.execute(
+        "INSERT INTO records.cold_months (relation, month, path, row_count, size, sha256, content_sha256, archived_at)"
+        " VALUES ('records.trades', '2026-01-01', 'p', 1, 1, 's', 's', %s)",
+        [NOW],
+    )
+    for number, seconds in enumerate((-60, 0, 59, 60), start=1):
+        keep(connection, number, border + timedelta(seconds=seconds))
+    connection.commit()
+    assert delete_old_frames(connection, NOW) == 1
+    left = connection.execute("SELECT sequence FROM rawsources.frames ORDER BY 1").fetchall()
+    assert left == [(1,), (2,), (3,)]
+
+
 def test_a_batch_goes_whole_or_not_at_all(connection: Connection) -> None:
     before, second = NOW - timedelta(days=30), timedelta(seconds=1)
     connection.execute(
