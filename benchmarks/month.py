@@ -2,7 +2,8 @@
 
 `MONTH_DAYS` is how many days, 30 without it, and `MONTH_MINUTES` after how many minutes no further day begins. Dagster
 writes by the real clock: what it wrote in a day is dated to that day afterwards, and retention is called with the held
-clock, so that it finds it as old as it would be; the night's job itself calls it with the real one. Each such row is updated once more than in real days, which makes dead rows for the night's VACUUM.
+clock, so that it finds it as old as it would be; the night's job itself calls it with the real one. Each such row is
+updated once more than in real days, which makes dead rows for the night's VACUUM.
 
 What is served in between (ticks of schedules and sensors, evaluations) is not part of it: `growth` measures that.
 """
