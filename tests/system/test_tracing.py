@@ -1,5 +1,6 @@
 """Traces: what a collector is sent of runs, steps and orders, and that nothing depends on one."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +20,10 @@ from strades_pipelines.defs.run_spans import RunSpans
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.system import tracing
 from strades_pipelines.system.ports import free_port
-from strades_pipelines.system.tracing import span
+from strades_pipelines.system.secret_values import masked
+from strades_pipelines.system.tracing import EXPORT_SECONDS, span
 
+HEADERS: list[Any] = []  # of what the collector was last sent
 SECRET = "postgresql://ada:pa55word@h/x"
 
 
@@ -28,9 +31,11 @@ SECRET = "postgresql://ada:pa55word@h/x"
 def collector() -> Iterator[tuple[str, list[Any]]]:
     """The address of a collector, and the spans that it got."""
     spans: list[Any] = []
+    HEADERS.clear()
 
     class Collect(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            HEADERS.append(self.headers)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
                 assert {"strades"} <= {each.value.string_value for each in of_resource.resource.attributes}
@@ -142,3 +147,75 @@ def test_a_step_that_was_stopped_has_an_end(traced: Callable[[str], Callable[[],
             run.follow(DagsterEvent("STEP_START", "main", step_key="works"))
         send()
     assert {(found.name, found.status.message) for found in spans} == {("run", "stopped"), ("step", "stopped")}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"), ("OTEL_BSP_SCHEDULE_DELAY", "0")]
+)
+def test_a_variable_of_opentelemetry_that_is_wrong_costs_the_spans_and_not_the_work(
+    traced: Callable[[str], Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    traced(f"http://127.0.0.1:{free_port()}/v1/traces")
+    for _ in range(2):
+        with span("order", wallet="paper"):
+            pass
+    [line] = [record.getMessage() for record in caplog.records if record.name == tracing.__name__]
+    assert line.startswith("STRADES_TRACES_URL: OpenTelemetry cannot be used, no traces (ValueError: ")
+
+
+class Broken:
+    """What fails whatever it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(SECRET)
+
+
+def test_a_span_that_fails_costs_the_span_and_not_the_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracing, "_tracer", Broken)
+    with span("order", wallet="paper"):
+        pass
+    tracing.Span(Broken()).end("failed")
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "pa55word" not in caplog.text
+
+
+def test_headers_of_the_collector_are_sent_and_masked(
+    traced: Callable[[str], Callable[[], None]], give_settings: Callable[..., None]
+) -> None:
+    with collector() as (url, _):
+        give_settings(traces_headers="api-key=pa55word-of-ada,  x-team = desk")
+        send = traced(url)
+        with span("order", wallet="paper"):
+            pass
+        send()
+    assert [(sent["api-key"], sent["x-team"]) for sent in HEADERS] == [("pa55word-of-ada", "desk")]
+    assert masked("pa55word-of-ada") == "***"
+
+
+@pytest.mark.parametrize("count", [1, 2000])
+def test_a_collector_that_never_answers_has_two_seconds_at_the_end_of_a_process(count: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
+        done = subprocess.run(
+            [sys.executable, "-c", SPANS.format(count)], cwd=PROJECT, capture_output=True, text=True, check=True,
+            timeout=60, env={"STRADES_TRACES_URL": url},
+        )  # fmt: skip
+        took = time.time() - float(done.stdout)
+    assert took < EXPORT_SECONDS + 1.5  # of which the interpreter's own end is a part
+
+
+SPANS = """
+import time
+from strades_pipelines.system.tracing import span
+for _ in range({}):
+    with span("order", wallet="paper"):
+        pass
+print(time.time())
+"""
