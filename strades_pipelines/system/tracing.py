@@ -114,7 +114,12 @@ def _shut_down_at_exit(shut_down: Callable[[], None]) -> None:
     The thread is begun now: Python 3.12 begins none while it ends.
     """
     ends = Event()
-    thread = Thread(target=lambda: (ends.wait(), shut_down()), name="strades-traces", daemon=True)
+
+    def wait() -> None:
+        ends.wait()
+        shut_down()
+
+    thread = Thread(target=wait, name="strades-traces", daemon=True)
     thread.start()
 
     def end() -> None:
