@@ -1,8 +1,9 @@
 """Thirty days in fast motion: a day's run and a night's housekeeping at a held clock that steps by a day.
 
 `MONTH_DAYS` is how many days, 30 without it, and `MONTH_MINUTES` after how many minutes no further day begins. Dagster
-writes by the real clock: what it wrote in a day is dated to that day afterwards, so that retention finds it as old as
-it would be. Each such row is updated once more than in real days, which makes dead rows for the night's VACUUM.
+writes by the real clock: what it wrote in a day is dated to that day afterwards, and retention is called with the held
+clock, so that it finds it as old as it would be; the night's job itself calls it with the real one. Each such row is
+updated once more than in real days, which makes dead rows for the night's VACUUM.
 
 What is served in between (ticks of schedules and sensors, evaluations) is not part of it: `growth` measures that.
 """
@@ -25,8 +26,13 @@ from strades_pipelines.defs.maintenance.retention import IS_RESULT
 
 NIGHT = """
 import runpy, sys
+import dagster as dg
+from strades_pipelines.defs.maintenance.retention import delete_expired
 from strades_pipelines.installation.install import prepare
+from strades_pipelines.settings import settings
 prepare()
+with dg.DagsterInstance.get() as instance:
+    delete_expired(instance, settings(), now=settings().now())
 sys.argv = ["dagster", "job", "execute", "-m", "strades_pipelines.definitions", "-j", "nightly_housekeeping_job"]
 runpy.run_module("dagster", run_name="__main__")
 """

@@ -45,6 +45,9 @@ _DATABASE_URL_PARAMETERS = {
     "keepalives_interval", "keepalives_count", "tcp_user_timeout", "require_auth",
 }  # fmt: skip
 
+_COLLECTOR_URL = re.compile(r"https?://[\w.\-:\[\]]+(?:/[^\s?#@]*)?", re.ASCII)
+_HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=\s*[!-~](?:[ -~]*[!-~])?\s*", re.ASCII)
+
 
 class SettingsError(ValueError):
     """A variable of the environment has a value that cannot be used."""
@@ -186,6 +189,9 @@ class Settings(BaseSettings):
         None,
         description="a collector of OpenTelemetry's traces, http://127.0.0.1:4318/v1/traces; none without it",
     )
+    traces_headers: str | None = Field(
+        None, repr=False, description="headers that the collector asks for, a key say: name=value, with commas between"
+    )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(
         None, repr=False, description="set by the process that starts a crawl: where answers go"
@@ -234,7 +240,7 @@ class Settings(BaseSettings):
         files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, files
 
-    @field_validator("alert_webhook", "alert_smtp", "alert_heartbeat", "traces_url")
+    @field_validator("alert_webhook", "alert_smtp", "alert_heartbeat")
     @classmethod
     def _names_a_server(cls, url: str | None, info: ValidationInfo) -> str | None:
         schemes = ("smtp", "smtps") if info.field_name == "alert_smtp" else ("http", "https")
@@ -246,6 +252,20 @@ class Settings(BaseSettings):
         if url is not None and not is_good:
             raise ValueError(f"expected {schemes[0]}://host or {schemes[1]}://host")
         return url
+
+    @field_validator("traces_url")
+    @classmethod
+    def _names_a_collector(cls, url: str | None) -> str | None:
+        if url is not None and not _COLLECTOR_URL.fullmatch(url):
+            raise ValueError("expected http(s)://host[:port]/path alone; a key goes into STRADES_TRACES_HEADERS")
+        return url
+
+    @field_validator("traces_headers")
+    @classmethod
+    def _are_headers(cls, headers: str | None) -> str | None:
+        if headers is not None and not all(_HEADER.fullmatch(header) for header in headers.split(",")):
+            raise ValueError("expected name=value, with commas between")
+        return headers
 
     @field_validator("database_url", mode="before")
     @classmethod
@@ -308,7 +328,7 @@ def settings() -> Settings:
         variable = name if name.isupper() else f"STRADES_{name.upper()}"
         message = first["msg"].removeprefix("Value error, ")
         field = Settings.model_fields.get(name.lower())
-        secret = field is not None and not field.repr
+        secret = (field is not None and not field.repr) or re.search(r"://.*[@?]", str(first["input"]))
         raise SettingsError(f"{variable}: {message}" + ("" if secret else f", was {first['input']!r}")) from None
 
 

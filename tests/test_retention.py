@@ -1,6 +1,6 @@
 """What Dagster keeps goes after the days the settings say; what its assets, partitions and checks are made of stays."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 from dagster import AssetCheckKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from sqlalchemy import text
 
-from strades_pipelines.defs.maintenance.housekeeping import inventory
+from strades_pipelines.defs.maintenance.housekeeping import inventory, prune_event_log
 from strades_pipelines.defs.maintenance.retention import BATCH_ROWS, delete_expired, rules
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
+from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import Settings
 from tests.orchestration.test_dagster_storage import OURS
 
@@ -202,3 +204,21 @@ def test_deletes_are_bounded_and_every_rule_is_idempotent(instance: dg.DagsterIn
     first = expire(instance, days=32)
     assert set(first) == {rule.name for rule in rules(Settings())} | {"snapshots"}
     assert not any(expire(instance, days=32).values())
+
+
+@pytest.mark.parametrize("sandbox_now", ["2200-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
+def test_a_held_clock_ages_nothing_of_what_dagster_wrote(
+    instance: dg.DagsterInstance, database_url: str, give_settings: Callable[..., None], sandbox_now: str
+) -> None:
+    """The worlds share Dagster's database, and the real clock dates its rows."""
+    give_settings(sandbox_now=sandbox_now)
+    [young, old] = [run.run_id for run in instance.get_runs() if run.tags["month"] in ("2012-01-01", "2012-03-01")]
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        for table, column in (("runs", "update_timestamp"), ("event_logs", "timestamp")):
+            aged = f"UPDATE {table} SET {column} = {column} - interval '400 days' WHERE run_id = :run"
+            connection.execute(text(aged), {"run": old})
+    before = {run_id: events(instance, run_id) for run_id in (young, old)}
+    prune_event_log(dg.build_op_context(instance=instance), database=Database(url=database_url))
+    assert instance.has_run(young)
+    assert events(instance, young) == before[young]
+    assert not instance.has_run(old)

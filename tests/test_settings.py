@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -148,3 +148,29 @@ def test_no_secret_is_in_what_the_settings_show(monkeypatch: pytest.MonkeyPatch)
     for name, scheme in (("ALERT_WEBHOOK", "https"), ("ALERT_SMTP", "smtp"), ("SPIDER_DATABASE", "postgresql")):
         monkeypatch.setenv(f"STRADES_{name}", f"{scheme}://u:topsecret@h/")
     assert "topsecret" not in repr(settings())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://ada:pa55word@h/v1/traces", "https://h/v1/traces?api-key=pa55word", "ftp://h/pa55word", "https:pa55word"],
+)
+def test_the_url_of_a_collector_has_no_secret_and_an_error_repeats_none(
+    give_settings: Callable[..., None], url: str
+) -> None:
+    give_settings(traces_url=url)
+    with pytest.raises(
+        SettingsError, match=r"STRADES_TRACES_URL: expected http.*; a key goes into STRADES_TRACES_HEADERS"
+    ) as told:
+        settings()
+    assert url.startswith(("ftp", "https:pa")) or "pa55word" not in str(told.value)
+
+
+@pytest.mark.parametrize("headers", ["pa55word", "api key=pa55word", "api-key=", "api-key=pa55word\nhost=x"])
+def test_headers_of_a_collector_are_names_and_values(give_settings: Callable[..., None], headers: str) -> None:
+    give_settings(traces_headers=headers)
+    with pytest.raises(SettingsError, match="STRADES_TRACES_HEADERS: expected name=value, with commas between") as told:
+        settings()
+    assert "pa55word" not in str(told.value)
+    give_settings(traces_headers="api-key=pa55=word,team=desk")
+    assert settings().traces_headers == "api-key=pa55=word,team=desk"
+    assert "pa55" not in repr(settings())

@@ -32,6 +32,9 @@ from strades_pipelines.system.regular_files import NotARegularFile, check_output
 ARCHIVE = b"PGDMP"
 MARK = b"strades-backup"
 TRAILER = len(MARK) + 10  # the mark, and the length of the line of JSON in ten digits
+# Sessions: their keys are those of the cookies that browsers hold, and sign their holder in. What is known of backups:
+# whoever restores one elsewhere has none yet.
+NOT_SAVED = (SESSIONS, "ops.backups", "ops.backup_schedule")
 Progress = Callable[[str], None]
 
 
@@ -58,14 +61,15 @@ def signing_key() -> Path:
     return settings().home / "backup.key"
 
 
-def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
+def back_up(file: Path, url: str, *, key: Path, progress: Progress, is_scheduled: bool = False) -> Manifest:
     """Write the database of `url` into `file`, as one moment saw it, while others may go on writing.
 
-    Nobody's sign-in to the dashboard is in it: after a restore everybody signs in again. Nor is its row of
-    `ops.backups`.
+    Nobody's sign-in to the dashboard is in it: after a restore everybody signs in again. Nor is what is known of
+    backups, which may be another machine's afterwards.
 
     Args:
         key: the file of the key that signs this installation's backups.
+        is_scheduled: by the service of daily backups.
 
     Raises:
         BackupError: the file cannot be written there.
@@ -82,13 +86,14 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
     try:
         with stopping.at_stop(lambda: part.unlink(missing_ok=True)), psycopg.connect(url) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            [snapshot] = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+            row = connection.execute("SELECT pg_export_snapshot(), now()").fetchone()
+            assert row is not None
+            snapshot, taken_at = row
             progress("dumping")
-            # No sessions: their keys are those of the cookies that browsers hold, and sign their holder in.
-            options = ["--format=custom", f"--exclude-table-data={SESSIONS}", f"--snapshot={snapshot}"]
-            run_tool("pg_dump", [*options, f"--file={part}"], url)
+            options = ["--format=custom", *(f"--exclude-table-data={table}" for table in NOT_SAVED)]
+            run_tool("pg_dump", [*options, f"--snapshot={snapshot}", f"--file={part}"], url)
             progress("hashing every table")
-            manifest = _manifest(connection, table_hashes(url, snapshot=snapshot))
+            manifest = _manifest(connection, taken_at, table_hashes(url, snapshot=snapshot))
         signature = _signature(part, part.stat().st_size, manifest, make_key(key))
         line = json.dumps({**asdict(manifest), "signature": signature}).encode() + b"\n"
         with part.open("ab") as archive:
@@ -96,19 +101,22 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
         part.rename(file)  # a file of that name is whole
     finally:
         part.unlink(missing_ok=True)
-    _record(url, file, manifest)
+    _record(url, file, manifest, is_scheduled=is_scheduled)
     return manifest
 
 
-def _record(url: str, file: Path, manifest: Manifest) -> None:
-    """Note a backup in the database, where also those see it who do not see the file."""
-    size = file.stat().st_size
+def insert_backup(connection: psycopg.Connection[Any], file: Path, manifest: Manifest, *, is_scheduled: bool) -> None:
+    """Write the row of a backup, where also those see it who do not see the file."""
+    connection.execute(
+        "INSERT INTO ops.backups (taken_at, file, size, is_scheduled) VALUES (%s, %s, %s, %s)",
+        [manifest.taken_at, file.name, file.stat().st_size, is_scheduled],
+    )
+
+
+def _record(url: str, file: Path, manifest: Manifest, *, is_scheduled: bool) -> None:
     try:
         with connect(url) as connection:
-            connection.execute(
-                "INSERT INTO ops.backups (taken_at, file, size) VALUES (%s, %s, %s)",
-                [manifest.taken_at, file.name, size],
-            )
+            insert_backup(connection, file, manifest, is_scheduled=is_scheduled)
     except psycopg.errors.UndefinedTable:
         return  # of an older version: one backs up before one migrates
     except psycopg.Error as error:
@@ -116,10 +124,10 @@ def _record(url: str, file: Path, manifest: Manifest) -> None:
         raise BackupFailed(f"{file} is whole, but could not be noted in ops.backups: {reason}") from None
 
 
-def _manifest(connection: psycopg.Connection[Any], hashes: Mapping[str, str]) -> Manifest:
+def _manifest(connection: psycopg.Connection[Any], taken_at: datetime, hashes: Mapping[str, str]) -> Manifest:
     [world] = connection.execute("SELECT world FROM ops.world").fetchone() or ("",)
     applied = connection.execute("SELECT migration_id FROM _yoyo_migration ORDER BY migration_id")
-    return Manifest(world, datetime.now(UTC).isoformat(), tuple(id_ for (id_,) in applied), hashes)
+    return Manifest(world, taken_at.astimezone(UTC).isoformat(), tuple(id_ for (id_,) in applied), hashes)
 
 
 def read_manifest(file: Path) -> Manifest:

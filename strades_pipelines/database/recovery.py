@@ -17,6 +17,12 @@ from strades_pipelines.database.timelines import is_on_timeline, timeline_at
 from strades_pipelines.database.wal_archive import recovery_options
 
 POLL_SECONDS = 0.1
+# Folders of a base backup that have no file. Object stores know files alone, and PostgreSQL misses these.
+EMPTY_FOLDERS = (
+    *("pg_commit_ts", "pg_dynshmem", "pg_logical/mappings", "pg_logical/snapshots", "pg_notify", "pg_replslot"),
+    *("pg_serial", "pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_subtrans", "pg_tblspc", "pg_twophase"),
+    *("pg_wal/archive_status", "pg_wal/summaries"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def recover(archive: Path, folder: Path, password: Path, *, at: datetime | None,
     folder.mkdir(mode=0o755)
     server = EmbeddedServer(folder, recovery=tuple(recovery_options(archive, at, timeline)))
     progress(f"putting {len(chain)} base backups together" if len(chain) > 1 else "copying the base backup")
+    _make_empty_folders(chain)
     _combine(chain, server)
     shutil.copyfile(password, folder / "password", follow_symlinks=False)
     (folder / "password").chmod(0o600)
@@ -79,6 +86,19 @@ def chain_before(archive: Path, at: datetime | None, timeline: int) -> list[Path
             f"{archive}: expected a base backup of before that moment, was none; the oldest is of {oldest}"
         )
     return usable[-1]
+
+
+def _make_empty_folders(chain: list[Path]) -> None:
+    """Make the folders that an object store did not bring back, owned as the backups are."""
+    missing = [each / name for each in chain for name in EMPTY_FOLDERS if not (each / name).is_dir()]
+    owner = chain[0].stat()
+    for folder in missing:
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise BackupError(f"{folder}: expected this folder, or to be able to make it: {error.strerror}") from None
+        if os.geteuid() == 0:
+            os.chown(folder, owner.st_uid, owner.st_gid)
 
 
 def _combine(chain: list[Path], server: EmbeddedServer) -> None:

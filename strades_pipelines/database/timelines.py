@@ -5,10 +5,10 @@ PostgreSQL's history file of a timeline has a line for each one before it: its n
 
 import gzip
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from strades_pipelines.database.wal_archive import segments
+from strades_pipelines.database.wal_archive import archived_at, segments
 from strades_pipelines.database.wal_segment import SUFFIX
 
 HISTORY = f".history{SUFFIX}"
@@ -16,9 +16,8 @@ FIRST = 1  # it has no history
 
 
 def taken_over(archive: Path) -> dict[int, datetime]:
-    """When (UTC) a server first wrote each timeline but the first into the archive: its history's time."""
-    histories = sorted(segments(archive).glob(f"*{HISTORY}"))
-    return {int(each.name[:8], 16): datetime.fromtimestamp(each.stat().st_mtime, UTC) for each in histories}
+    """When (UTC) a server first wrote each timeline but the first into the archive."""
+    return {int(each.name[:8], 16): archived_at(each) for each in sorted(segments(archive).glob(f"*{HISTORY}"))}
 
 
 def timeline_at(archive: Path, at: datetime | None) -> int:

@@ -39,6 +39,22 @@ def segments(archive: Path) -> Path:
     return archive / "wal"
 
 
+def archived_at(history: Path) -> datetime:
+    """When (UTC) an archived history was written: as the file beside it says, and without one its own time.
+
+    An object store gives files a new time.
+    """
+    note = time_note(history)
+    if note.exists():
+        return datetime.fromisoformat(note.read_text().strip())
+    return datetime.fromtimestamp(history.stat().st_mtime, UTC)
+
+
+def time_note(history: Path) -> Path:
+    """The file that keeps the time of an archived history."""
+    return history.with_name(history.name + ".time")
+
+
 def base_backups(archive: Path) -> Path:
     """Where the base backups are."""
     return archive / "base"
@@ -78,8 +94,14 @@ def make_archive(archive: Path, data: Path, note: Path) -> Path | None:
             wal_segment.archive(history, segments(archive))
         except FileExistsError:
             return copy
+        note_of_time = time_note(copy)
+        if not note_of_time.exists():
+            part = note_of_time.with_name(note_of_time.name + ".part")
+            part.write_text(archived_at(copy).isoformat() + "\n")
+            part.rename(note_of_time)
         if os.geteuid() == 0:
-            os.chown(copy, owner.st_uid, owner.st_gid)
+            for made in (copy, note_of_time):
+                os.chown(made, owner.st_uid, owner.st_gid)
     if str(archive) not in known:
         note.write_text("\n".join([*known, str(archive)]))
     return None

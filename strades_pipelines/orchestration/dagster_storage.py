@@ -4,6 +4,7 @@ Dagster opens a connection for each query, of which a run makes some thousands a
 connect is a fifth of a run and a third of what the daemon asks for. Its webserver alone holds one.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,8 +25,10 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from sqlalchemy.exc import SQLAlchemyError
 
 from strades_pipelines.database.connection import session_url
+from strades_pipelines.database.errors import cause
 from strades_pipelines.orchestration.daemon_lock import DaemonLock
 from strades_pipelines.orchestration.ended_runs import free_slots_of_ended_runs
 from strades_pipelines.settings import settings
@@ -52,10 +55,15 @@ class HeldRunStorage(PostgresRunStorage):
         """Write a heartbeat, which each thread of a daemon does before it works.
 
         Raises:
-            SystemExit: another daemon has the lock. It ends the thread, and Dagster its process for want of it; any
-                other exception Dagster would log, and work on.
+            SystemExit: another daemon has the lock, or the database does not say who has. It ends the thread, and
+                Dagster its process for want of it; any other exception Dagster would log, and work on.
         """
-        if not self._daemon_lock.is_held():
+        try:
+            is_held = self._daemon_lock.is_held()
+        except SQLAlchemyError as error:
+            print(f"strades: the lock of the daemon cannot be had: {cause(str(error))}", file=sys.stderr, flush=True)
+            raise SystemExit(1) from error
+        if not is_held:
             raise SystemExit(1)
         super().add_daemon_heartbeat(daemon_heartbeat)
 

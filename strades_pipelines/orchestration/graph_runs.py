@@ -82,6 +82,8 @@ class GraphRuns:
                 },
                 raise_on_error=False,
             )
+            if not result.success:
+                spans.fail()
             # An interrupted run comes back like any other: no later stage may begin on what it left.
             stopping.begin_nothing_more_if_requested()
         if not result.success and len(self.failures) == failed:

@@ -161,9 +161,13 @@ WORLD_METRICS = (
     ),
     Metric(
         "strades_backup_age_seconds",
-        "Since the newest backup of the world.",
+        "Since the newest scheduled backup of the world, or without one since they are scheduled.",
         (),
-        "SELECT extract(epoch FROM %(real_now)s - max(taken_at)) FROM ops.backups",
+        """
+        SELECT extract(epoch FROM %(real_now)s - coalesce(
+            (SELECT max(taken_at) FROM ops.backups WHERE is_scheduled), (SELECT started_at FROM ops.backup_schedule)
+        ))
+        """,
     ),
     Metric(
         "strades_recovery_drill_age_seconds",

@@ -333,7 +333,7 @@ def test_the_report_says_what_is_installed_and_no_secret(
     settings.cache_clear()
     assert "It did not run yet in this home" in page(client, "/data/software/report/")
     keep_examination([Finding("database", False, "postgresql://ada:pa55word@h/x <b>away</b>")], now=CLOCK)
-    traded.execute("INSERT INTO ops.backups VALUES ('2024-01-01T03:00:00Z', 'night.backup', 1200000)")
+    traded.execute("INSERT INTO ops.backups VALUES ('2024-01-01T03:00:00Z', 'night.backup', 1200000, true)")
     traded.commit()
     raw = client.get("/data/software/report/").content.decode()
     assert "<b>away" not in raw

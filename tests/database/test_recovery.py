@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -16,7 +17,7 @@ import zstandard
 from strades_pipelines.database.backup import BackupError, BackupFailed
 from strades_pipelines.database.base_backup import FULL, INCREMENT, NAME, chains, take_base_backup, taken_at
 from strades_pipelines.database.migrate import migrate
-from strades_pipelines.database.recovery import recover
+from strades_pipelines.database.recovery import EMPTY_FOLDERS, recover
 from strades_pipelines.database.recovery_drill import run_drill
 from strades_pipelines.database.roles import create_roles
 from strades_pipelines.database.server import EmbeddedServer
@@ -206,3 +207,41 @@ def test_chains_begin_with_a_full_backup(tmp_path: Path) -> None:
         (base_backups(tmp_path) / name).mkdir(parents=True)
     assert [[path.name for path in chain] for chain in chains(tmp_path)] == [names[1:4], names[4:]]
     assert taken_at(base_backups(tmp_path) / names[1]) == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_an_archive_comes_back_from_an_object_store_which_knows_files_alone(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    taken = take_base_backup(server, progress=quiet)
+    empty = {str(each.relative_to(taken.folder)) for each in taken.folder.rglob("*") if is_empty_folder(each)}
+    assert empty <= set(EMPTY_FOLDERS)
+    with psycopg.connect(server.url("world"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.stored AS SELECT 7 AS x")
+        connection.execute("SELECT pg_switch_wal()")
+    with tempfile.TemporaryDirectory() as folder:
+        owner = archive_of(server).stat()
+        archive = Path(folder) / "archive"
+        Path(folder).chmod(0o755)
+        for file in archive_of(server).rglob("*"):
+            if file.is_file():
+                copy = archive / file.relative_to(archive_of(server))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+        for each in (archive, *archive.rglob("*")):
+            os.chown(each, owner.st_uid, owner.st_gid)
+        server.stop()
+        try:
+            recovered = recover(
+                archive, Path(folder) / "new", server.folder / "password", at=None, progress=quiet
+            ).server
+            try:
+                with psycopg.connect(recovered.url("world")) as connection:
+                    assert connection.execute("SELECT x FROM public.stored").fetchall() == [(7,)]
+            finally:
+                recovered.stop()
+        finally:
+            server.start()
+
+
+def is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

@@ -18,8 +18,8 @@ from strades_pipelines.database.base_backup import take_base_backup
 from strades_pipelines.database.recovery import recover
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.database.server_programs import ServerError
-from strades_pipelines.database.timelines import as_number, is_on_timeline, taken_over, timeline_at
-from strades_pipelines.database.wal_archive import segments
+from strades_pipelines.database.timelines import HISTORY, as_number, is_on_timeline, taken_over, timeline_at
+from strades_pipelines.database.wal_archive import make_archive, segments
 
 TIME = datetime(2026, 1, 10, tzinfo=UTC)
 
@@ -50,6 +50,17 @@ def test_a_moment_has_the_timeline_that_was_in_use(tmp_path: Path) -> None:
     assert taken_over(archive) == {2: TIME + timedelta(days=2), 3: TIME + timedelta(days=3)}
     moments = [None, TIME + timedelta(days=4), TIME + timedelta(days=2.5), TIME]
     assert [timeline_at(archive, moment) for moment in moments] == [3, 3, 2, 1]
+
+
+def test_a_takeover_keeps_its_time_where_the_history_gets_a_new_one(tmp_path: Path) -> None:
+    data, archive, at = tmp_path / "data", tmp_path / "archive", TIME.timestamp()
+    (data / "pg_wal").mkdir(parents=True)
+    (data / "pg_wal" / "00000002.history").write_text("1\t0/5000000\tx\n")
+    assert make_archive(archive, data, tmp_path / "archives") is None
+    before = taken_over(archive)
+    os.utime(archive / "wal" / f"00000002{HISTORY}", (at, at))
+    assert make_archive(archive, data, tmp_path / "archives") is None
+    assert taken_over(archive) == before != {2: TIME}
 
 
 def test_a_backup_of_behind_the_moment_that_was_recovered_is_no_part_of_the_new_timeline(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,23 @@ def test_a_world_whose_tables_dbt_has_made_comes_back_with_their_triggers(world:
     bring_back(tmp_path / "world.backup")
     assert table_hashes(world) == before
     assert execute(world, triggers) == watching
+
+
+def test_a_backup_is_as_old_as_its_snapshot_and_knows_of_no_backup(world: str, tmp_path: Path) -> None:
+    file, begun = tmp_path / "world.backup", []
+    save(tmp_path / "earlier.backup", world)
+
+    def note(_: str) -> None:
+        begun.extend(execute(world, "SELECT clock_timestamp()"))
+
+    manifest = back_up(file, world, key=tmp_path / "home" / "backup.key", progress=note)
+    assert datetime.fromisoformat(manifest.taken_at) < begun[0][0]
+    assert execute(world, "SELECT file, is_scheduled FROM ops.backups ORDER BY taken_at") == [
+        ("earlier.backup", False),
+        ("world.backup", False),
+    ]
+    bring_back(file)
+    assert execute(world, "SELECT file FROM ops.backups") == []
 
 
 def test_a_restore_that_ends_between_the_two_names_leaves_the_world_as_it_was(world: str, tmp_path: Path) -> None:

@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import dagster as dg
 import psycopg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from strades_pipelines.orchestration import daemon_lock
 from strades_pipelines.orchestration.daemon_lock import REFUSED, DaemonLock
+from strades_pipelines.orchestration.dagster_storage import HeldRunStorage
+from strades_pipelines.system.ports import free_port
 from tests.orchestration.test_dagster_storage import OURS
 from tests.waiting import wait_until
 
@@ -35,6 +38,12 @@ def home(database_url: str, tmp_path: Path) -> Path:
     (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
     with dg.DagsterInstance.from_config(str(tmp_path)):
         return tmp_path
+
+
+def engine_of(url: str) -> Engine:
+    """An engine as Dagster makes it."""
+    url = url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
 
 
 @contextmanager
@@ -90,11 +99,46 @@ def test_the_lock_is_taken_again_when_the_server_ended_its_connection(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daemon_lock, "PATIENCE_SECONDS", 0.0)
-    url = database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    engine = engine_of(database_url)
     lock = DaemonLock(engine)
     assert lock.is_held()
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(END_LOCKING)
     assert lock.is_held()
     assert not DaemonLock(engine).is_held()
+
+
+WAITING = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%%' AND pid <> %s
+"""
+
+
+def test_a_daemon_that_loses_its_connection_while_it_waits_has_no_lock(database_url: str) -> None:
+    engine = engine_of(database_url)
+    first, second = DaemonLock(engine), DaemonLock(engine)
+    assert first.is_held()
+    answers: list[bool] = []
+    asking = Thread(target=lambda: answers.extend([second.is_held(), second.is_held()]))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        [holder] = connection.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory'").fetchone() or (0,)
+        asking.start()
+        wait_until(lambda: bool(connection.execute(WAITING, [holder]).fetchone()), seconds=4)
+        for (pid,) in connection.execute(WAITING, [holder]).fetchall():
+            connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+    asking.join()
+    assert answers == [False, False]
+    assert first.is_held()
+
+
+def test_a_database_that_does_not_answer_ends_the_daemon(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(daemon_lock, "ANSWER_SECONDS", 0.3)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        storage = instance.run_storage
+        assert isinstance(storage, HeldRunStorage)
+        storage._daemon_lock = DaemonLock(engine_of(f"postgresql://nobody@127.0.0.1:{free_port()}/none"))
+        with pytest.raises(SystemExit):
+            instance.add_daemon_heartbeat(DaemonHeartbeat(1.0, "SENSOR", "one", []))
+    assert "the lock of the daemon cannot be had" in capsys.readouterr().err

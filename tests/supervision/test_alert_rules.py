@@ -60,7 +60,7 @@ WRONG = {
         " found_at)"
         " VALUES ('f1', 'paper/paper', '{paper}', 'foreign_fill', 'r', now(), 'd', '{}', now())"
     ),
-    "BackupOld": "INSERT INTO ops.backups VALUES (now() - interval '27 hours', 'old.backup', 1)",
+    "BackupOld": "INSERT INTO ops.backups VALUES (now() - interval '27 hours', 'old.backup', 1, true)",
     "RecoveryDrillFailed": (
         "INSERT INTO ops.recovery_drills (drill, started_at, fault) VALUES ('d', now(), 'the archive is empty')"
     ),

@@ -1,5 +1,6 @@
 """Traces: what a collector is sent of runs, steps and orders, and that nothing depends on one."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -12,15 +13,19 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent
+from dagster._core.execution.plan.objects import StepFailureData
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import SpanProcessor
 
 from strades_pipelines.defs.executor import stoppable_executor
 from strades_pipelines.defs.run_spans import RunSpans
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.system import tracing
 from strades_pipelines.system.ports import free_port
-from strades_pipelines.system.tracing import span
+from strades_pipelines.system.secret_values import masked
+from strades_pipelines.system.tracing import EXPORT_SECONDS, span
 
+HEADERS: list[Any] = []  # of what the collector was last sent
 SECRET = "postgresql://ada:pa55word@h/x"
 
 
@@ -28,9 +33,11 @@ SECRET = "postgresql://ada:pa55word@h/x"
 def collector() -> Iterator[tuple[str, list[Any]]]:
     """The address of a collector, and the spans that it got."""
     spans: list[Any] = []
+    HEADERS.clear()
 
     class Collect(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            HEADERS.append(self.headers)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
                 assert {"strades"} <= {each.value.string_value for each in of_resource.resource.attributes}
@@ -142,3 +149,117 @@ def test_a_step_that_was_stopped_has_an_end(traced: Callable[[str], Callable[[],
             run.follow(DagsterEvent("STEP_START", "main", step_key="works"))
         send()
     assert {(found.name, found.status.message) for found in spans} == {("run", "stopped"), ("step", "stopped")}
+
+
+def test_a_step_that_fails_when_it_is_tried_again_fails_the_run(traced: Callable[[str], Callable[[], None]]) -> None:
+    with collector() as (url, spans):
+        send = traced(url)
+        with RunSpans("r", "main") as run:
+            failure = StepFailureData(error=None, user_failure_data=None)  # type: ignore[no-untyped-call]
+            for kind in ("STEP_START", "STEP_UP_FOR_RETRY", "STEP_RESTARTED", "STEP_FAILURE"):
+                data = failure if kind == "STEP_FAILURE" else None
+                run.follow(DagsterEvent(kind, "main", step_key="works", event_specific_data=data))
+        send()
+    assert [(found.name, found.status.message) for found in spans] == [
+        ("step", "tried again"),
+        ("step", "failed"),
+        ("run", "failed"),
+    ]
+
+
+@pytest.mark.parametrize(("error", "word"), [(ValueError(SECRET), "failed"), (KeyboardInterrupt(), "stopped")])
+def test_what_ends_a_run_beside_its_steps_is_told(
+    traced: Callable[[str], Callable[[], None]], error: BaseException, word: str
+) -> None:
+    with collector() as (url, spans):
+        send = traced(url)
+        with pytest.raises(type(error)), RunSpans("r", "main"):
+            raise error
+        with RunSpans("before its first step", "main") as run:
+            run.fail()
+        send()
+    assert [found.status.message for found in spans] == [word, "failed"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"), ("OTEL_BSP_SCHEDULE_DELAY", "0")]
+)
+def test_a_variable_of_opentelemetry_that_is_wrong_costs_the_spans_and_not_the_work(
+    traced: Callable[[str], Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    traced(f"http://127.0.0.1:{free_port()}/v1/traces")
+    for _ in range(2):
+        with span("order", wallet="paper"):
+            pass
+    [line] = [record.getMessage() for record in caplog.records if record.name == tracing.__name__]
+    assert line.startswith("STRADES_TRACES_URL: OpenTelemetry cannot be used, no traces (ValueError: ")
+
+
+class FailsAt(SpanProcessor):
+    """A part of OpenTelemetry that fails where a span begins or ends."""
+
+    def __init__(self, moment: str) -> None:
+        self._moment = moment
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        self._fail("start")
+
+    def on_end(self, span: Any) -> None:
+        self._fail("end")
+
+    def _fail(self, moment: str) -> None:
+        if moment == self._moment:
+            raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize("moment", ["start", "end"])
+def test_a_span_that_fails_costs_the_span_and_not_the_work(
+    traced: Callable[[str], Callable[[], None]], caplog: pytest.LogCaptureFixture, moment: str
+) -> None:
+    tracing._warn.cache_clear()
+    traced(f"http://127.0.0.1:{free_port()}/v1/traces")
+    tracing._tracer().span_processor.add_span_processor(FailsAt(moment))
+    for _ in range(2):
+        with span("order", wallet="paper"):
+            pass
+    [line] = [record.getMessage() for record in caplog.records if record.name == tracing.__name__]
+    assert line.endswith("no traces (RuntimeError)")
+
+
+def test_headers_of_the_collector_are_sent_and_masked(
+    traced: Callable[[str], Callable[[], None]], give_settings: Callable[..., None]
+) -> None:
+    with collector() as (url, _):
+        give_settings(traces_headers="api-key=pa55word-of-ada,  x-team = desk")
+        send = traced(url)
+        with span("order", wallet="paper"):
+            pass
+        send()
+    assert [(sent["api-key"], sent["x-team"]) for sent in HEADERS] == [("pa55word-of-ada", "desk")]
+    assert masked("pa55word-of-ada") == "***"
+
+
+def test_a_collector_that_never_answers_has_two_seconds_at_the_end_of_a_process() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
+        done = subprocess.run(
+            [sys.executable, "-c", SPANS], cwd=PROJECT, capture_output=True, text=True, check=True,
+            timeout=60, env={"STRADES_TRACES_URL": url},
+        )  # fmt: skip
+        took = time.time() - float(done.stdout)
+    assert took < EXPORT_SECONDS + 4  # with the interpreter's own end on a busy machine; it was four times two
+
+
+SPANS = """
+import time
+from strades_pipelines.system.tracing import span
+for _ in range(2000):
+    with span("order", wallet="paper"):
+        pass
+print(time.time())
+"""

@@ -1,7 +1,7 @@
 """Every night: what Dagster wrote long ago goes, and what months each asset has is told."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -45,7 +45,8 @@ def _word(status: dg.AssetPartitionStatus | None) -> str:
 def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
     """Delete Dagster's old runs and events, and this world's old ticks, frames and notes of changed inputs."""
     now = settings().now()
-    deleted = delete_expired(context.instance, settings(), now=now)
+    # Both worlds are in one database of Dagster, which dates its rows by the real clock.
+    deleted = delete_expired(context.instance, settings(), now=datetime.now(UTC))
     with database.connect() as connection:
         before = now - timedelta(days=settings().events_kept_days)
         deleted["input changes"] = delete_old_changes(connection)
