@@ -50,6 +50,7 @@ SYMBOLS = {
     "coinbase": "BTC-USDT",
     "kraken": "BTC/USDT",
     "alpaca": "BTC/USDT",
+    "sec": "0000320193",
 }
 LINES = 60  # of a file of decades
 RECORDED = datetime(2026, 10, 31, 22, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)
@@ -177,7 +178,8 @@ def check_laws(name: str, parsed: Parsed) -> None:
     given = specimen(name).given
     for kind, table in parsed.tables.items():
         assert table.schema.equals(pa.schema(table.schema))
-        key = [column for column in ("symbol", *TARGETS[kind].key) if column in table.column_names]
+        identity = ("symbol", *TARGETS[kind].key, "vintage")  # all vintages of a value may be in one body
+        key = [column for column in identity if column in table.column_names]
         rows = table.to_pylist()
         keys = [tuple(row[column] for column in key) for row in rows]
         assert len(keys) == len(set(keys)), "a key is there twice"
