@@ -41,13 +41,19 @@ class Auth:
     """Where the provider's key goes, and the name of the variable or secret file that holds it; never the key.
 
     `place`: the `query` or a `header`. `scheme` is the word before it in a header; `Basic` sends `user:password` in
-    Base64.
+    Base64. `second` is a further header, of a provider that wants a key in two parts.
     """
 
     place: str
     name: str
     variable: str
     scheme: str | None = None
+    second: "Auth | None" = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables of all parts."""
+        return (self.variable, *(self.second.variables if self.second else ()))
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,10 @@ def _rate_limit_errors(item: Mapping[str, Any] | None) -> RateLimitErrors | None
     return None if item is None else RateLimitErrors(item["at"], tuple(map(str, item["codes"])))
 
 
-def _auth(item: Mapping[str, str]) -> Auth:
-    return Auth(item["in"], item["name"], item["variable"], item.get("scheme"))
+def _auth(item: Mapping[str, Any]) -> Auth:
+    second = item.get("second")
+    further = Auth("header", second["name"], second["variable"]) if second else None
+    return Auth(item["in"], item["name"], item["variable"], item.get("scheme"), further)
 
 
 def _read(item: Mapping[str, Any]) -> Read:

@@ -40,6 +40,7 @@ from strades_pipelines.ingestion.record_tables import TARGETS
 from strades_pipelines.ingestion.streams.routing import SEVERAL, Router
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.settings import PROJECT
+from tests.ingestion.test_alpaca_stocks import BARS, FRAME, QUOTES, TRADES
 from tests.ingestion.test_payloads import DEBT, GDELT, HITS
 
 NOW = datetime(2026, 11, 1, 0, 0, 30, tzinfo=UTC)
@@ -75,8 +76,12 @@ WRITTEN: Mapping[str, Any] = {
     "treasury_debt": DEBT,
     "fred_observations": {"count": 1, "observations": [GDP]},
     "coinbase_advanced_candles": {"candles": [START]},
+    "alpaca_stock_candles": BARS,
+    "alpaca_stock_quotes": QUOTES,
+    "alpaca_stock_trades": TRADES,
     **MANUAL,
 }
+WRITTEN_FRAMES = {"alpaca_stock_trades_stream": [[message] for message in FRAME]}
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ def specimen(name: str) -> Specimen:
     if name.endswith(STREAM_SUFFIX):
         return _of_stream(name)
     if name in WRITTEN:
-        given = {"symbol": "GDP", "interval": "1d", "calendar": "24/7", "currency": "USD", "lag_days": "1"}
+        given = {"symbol": "GDP", "interval": "1m" if name.startswith("alpaca") else "1d", "calendar": "24/7"}
+        given |= {"currency": "USD", "lag_days": "1"}
         return Specimen(json.dumps(WRITTEN[name]).encode(), given)
     known = load_sources(PROJECT / "Sources.json")
     listed = [website for website in known.websites if website.protocol == name]
@@ -132,6 +138,8 @@ def _shortened(body: bytes) -> bytes:
 
 def _of_stream(name: str) -> Specimen:
     """Frames of half an hour: ten trades, ten quotes and three bars, of what the stream has."""
+    if name in WRITTEN_FRAMES:
+        return Specimen(join_frames(json.dumps(message).encode() for message in WRITTEN_FRAMES[name]), {})
     protocol = load_protocol(name)
     assert protocol.stream is not None
     venue, pair = FORMATS[urlsplit(protocol.stream.url).netloc](), PAIRS["BTC_USDT"]
