@@ -1,77 +1,47 @@
-"""EDGAR's submissions, in their shape, over synthetic filings: `data.sec.gov/submissions/CIK<10 digits>.json`.
-
-The companies and their CIKs are real; the filings are invented (and say so): a report for each quarter, five weeks
-after its end, and an 8-K of each month on a day that the seed draws, as long as the sandbox has bars of the company.
+"""EDGAR's submissions, in their shape, over synthetic filings: `data.sec.gov/submissions/CIK<10 digits>.json`, and the
+Atom feed of a company's newest ones, `www.sec.gov/cgi-bin/browse-edgar?action=getcompany&CIK=...&output=atom`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element, SubElement, tostring
 
-from sandbox.draws import draw
-from sandbox.stocks import SYMBOLS, raw_bars
+from sandbox.filing_calendar import CIKS, NEW_YORK, Filing, accession, filings
+from sandbox.sec_facts import company_facts
+from sandbox.stocks import SYMBOLS
 from sandbox.world import Reply, World, json_reply, strong_etag
 
-HOST = "data.sec.gov"
-CIKS = {
-    "0000320193": "AAPL",
-    "0000051143": "IBM",
-    "0000789019": "MSFT",
-    "0001288776": "GOOG",
-    "0001326801": "FB",
-}
-NEW_YORK = ZoneInfo("America/New_York")  # EDGAR writes this clock with a Z
+HOST, FEED_HOST = "data.sec.gov", "www.sec.gov"
+FEED_PATH = "cgi-bin/browse-edgar"
+MOST_ENTRIES = 100
 MOST_RECENT = 1_000
-QUARTER_ENDS = {1: (3, 31), 2: (6, 30), 3: (9, 30), 4: (12, 31)}
-
-
-@dataclass(frozen=True)
-class Filing:
-    """One filing: its form, the last day it reports on, and when EDGAR took it in."""
-
-    form: str
-    period_end: date
-    accepted: datetime
 
 
 def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
-    """Answer `path` (below the host): the filings accepted by now, newest first."""
-    cik = path.removeprefix("submissions/CIK").removesuffix(".json")
-    if path != f"submissions/CIK{cik}.json" or cik not in CIKS:
+    """Answer `path` (below the host): the filings accepted by now, newest first, or what they state."""
+    folder, _, file = path.rpartition("/")
+    cik = file.removeprefix("CIK").removesuffix(".json")
+    if file != f"CIK{cik}.json" or cik not in CIKS or folder not in ("submissions", "api/xbrl/companyfacts"):
         return Reply(b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>\n", "application/xml", 404)
-    filed = [filing for filing in filings(world.seed, cik) if filing.accepted <= world.now()]
-    reply = json_reply(submissions(cik, filed))
+    filed = _filed(world, cik)
+    reply = json_reply(submissions(cik, filed) if folder == "submissions" else company_facts(world.seed, cik, filed))
     return Reply(reply.body, reply.content_type, headers={"ETag": strong_etag(reply.body)})
 
 
-@lru_cache(maxsize=16)
-def filings(seed: int, cik: str) -> tuple[Filing, ...]:
-    """All filings of a company, oldest first."""
-    bars = raw_bars(CIKS[cik])
-    first, last = bars[0].session, bars[-1].session
-    return tuple(
-        sorted(
-            (filing for filing in _all(seed, cik, first.year, last.year) if first <= filing.accepted.date() <= last),
-            key=lambda filing: filing.accepted,
-        )
-    )
+def feed_answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
+    """Answer `path` (below the host of the feeds); EDGAR says in a page of HTML, with 200, that it knows no company."""
+    asked = {"action": "getcompany", "output": "atom"}
+    if path != FEED_PATH or any(query.get(name) != value for name, value in asked.items()):
+        return Reply(b"<!DOCTYPE html><html><body>Not Found</body></html>\n", "text/html", 404)
+    cik = query.get("CIK", "").zfill(10)
+    if cik not in CIKS:
+        return Reply(b"<!DOCTYPE html><html><body><h1>No matching CIK.</h1></body></html>\n", "text/html")
+    written = query.get("count", "40")
+    count = min(int(written), MOST_ENTRIES) if written.isascii() and written.isdigit() else 40
+    return Reply(company_feed(cik, _filed(world, cik), count), "application/atom+xml")
 
 
-def _all(seed: int, cik: str, first_year: int, last_year: int) -> Iterator[Filing]:
-    for year in range(first_year - 1, last_year + 1):
-        for quarter, (month, day) in QUARTER_ENDS.items():
-            end = date(year, month, day)
-            yield Filing("10-K" if quarter == 4 else "10-Q", end, _accepted(seed, cik, end + timedelta(days=35)))
-        for month in range(1, 13):
-            event = date(year, month, 1 + draw(seed, cik, year, month) % 26)
-            yield Filing("8-K", event, _accepted(seed, cik, event + timedelta(days=1)))
-
-
-def _accepted(seed: int, cik: str, day: date) -> datetime:
-    seconds = draw(seed, "accepted", cik, day) % 3_600
-    return datetime(day.year, day.month, day.day, 20, 30, tzinfo=UTC) + timedelta(seconds=seconds)
+def _filed(world: World, cik: str) -> list[Filing]:
+    return [filing for filing in filings(world.seed, cik) if filing.accepted <= world.now()]
 
 
 def submissions(cik: str, known: list[Filing]) -> dict[str, object]:
@@ -84,7 +54,7 @@ def submissions(cik: str, known: list[Filing]) -> dict[str, object]:
     recent = list(enumerate(known, 1))[::-1][:MOST_RECENT]
     filed = [filing for _, filing in recent]
     name, exchange, _ = SYMBOLS[symbol]
-    numbers = [f"{cik}-{filing.accepted:%y}-{place:06d}" for place, filing in recent]
+    numbers = [accession(cik, filing, place) for place, filing in recent]
     return {
         "cik": cik.lstrip("0"),
         "entityType": "operating",
@@ -106,3 +76,34 @@ def submissions(cik: str, known: list[Filing]) -> dict[str, object]:
             "files": [],
         },
     }
+
+
+def company_feed(cik: str, known: list[Filing], count: int) -> bytes:
+    """EDGAR's Atom feed of a company: its `count` newest filings, newest first."""
+    feed = Element("feed", xmlns="http://www.w3.org/2005/Atom")
+    company = SubElement(feed, "company-info")
+    SubElement(company, "cik").text = cik
+    SubElement(company, "conformed-name").text = f"{SYMBOLS[CIKS[cik]][0]} (synthetic filings, Strades sandbox)"
+    for place, filing in list(enumerate(known, 1))[::-1][:count]:
+        _add_entry(feed, cik, filing, accession(cik, filing, place))
+    return b'<?xml version="1.0" encoding="ISO-8859-1" ?>\n' + tostring(feed, encoding="us-ascii")
+
+
+def _add_entry(feed: Element, cik: str, filing: Filing, number: str) -> None:
+    accepted, folder = filing.accepted.astimezone(NEW_YORK), number.replace("-", "")
+    address = f"https://www.sec.gov/Archives/edgar/data/{cik.lstrip('0')}/{folder}/{number}-index.htm"
+    entry = SubElement(feed, "entry")
+    SubElement(entry, "category", label="form type", scheme="https://www.sec.gov/", term=filing.form)
+    content = SubElement(entry, "content", type="text/xml")
+    for name, text in (
+        ("accession-number", number),
+        ("filing-date", f"{accepted:%Y-%m-%d}"),
+        ("filing-href", address),
+        ("filing-type", filing.form),
+        ("form-name", f"{filing.form} (synthetic)"),
+    ):
+        SubElement(content, name).text = text
+    SubElement(entry, "id").text = f"urn:tag:sec.gov,2008:accession-number={number}"
+    SubElement(entry, "link", href=address, rel="alternate", type="text/html")
+    SubElement(entry, "title").text = f"{filing.form} - {filing.form} (synthetic)"
+    SubElement(entry, "updated").text = accepted.isoformat()

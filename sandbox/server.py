@@ -35,6 +35,7 @@ PROVIDERS: dict[str, Answer] = {
     news.HOST: news.answer,
     pages.HOST: pages.answer,
     sec.HOST: sec.answer,
+    sec.FEED_HOST: sec.feed_answer,
     treasury.HOST: treasury.answer,
     **dict.fromkeys(yahoo.HOSTS, yahoo.answer),
 }

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from scrapers.crawl_stats import CrawlStats, LogLines, worth_telling
-from scrapers.credentials import KeyMissing, read_key
+from scrapers.credentials import KeyMissing, read_keys
 from scrapers.plan import Plan, PlanError, read_plan
 from scrapers.redaction import redacted
 from scrapers.store import Store
@@ -53,7 +53,7 @@ def run(plan: Plan, log: LogLines) -> dict[str, Any]:
     """
     started, started_at = monotonic(), settings().now()
     try:
-        read_key(plan.auth)
+        read_keys(plan.auth)
     except KeyMissing as error:
         protocol = plan.requests[0].protocol if plan.requests else plan.source
         raise CrawlError(f"protocol {protocol}: {error}") from None

@@ -22,20 +22,20 @@ class KeyMissing(Exception):
     """The variable that a protocol names is not set; one line."""
 
 
-def read_key(auth: Auth | None) -> str | None:
-    """The key of a plan, masked from now on in all that this process writes; None for a plan without one.
+def read_keys(auth: Auth | None) -> list[tuple[Auth, str]]:
+    """The parts of a plan's key, masked from now on in all that this process writes; none for a plan without one.
 
     Raises:
         KeyMissing: naming the variable.
         SettingsError: it cannot be sent.
     """
     if auth is None:
-        return None
+        return []
     key = secret(auth.variable)
     if key is None:
         raise KeyMissing(missing_secret(auth.variable))
     remember_secret(key)
-    return key
+    return [(auth, key), *read_keys(auth.second)]
 
 
 class Credentials:
@@ -43,8 +43,7 @@ class Credentials:
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
-        self.auth: Auth | None = None
-        self.key: str | None = None
+        self.keys: list[tuple[Auth, str]] | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -57,18 +56,18 @@ class Credentials:
         Raises:
             IgnoreRequest: the address is not https.
         """
-        if self.auth is None:
-            self.auth = spider_of(self.crawler).plan.auth
-            self.key = read_key(self.auth)
-        if self.auth is None or self.key is None or "planned" not in request.meta:
+        if self.keys is None:
+            self.keys = read_keys(spider_of(self.crawler).plan.auth)
+        if not self.keys or "planned" not in request.meta:
             return
         if urlsplit(request.url).scheme != "https":
             raise IgnoreRequest("not asked: a key is sent over https alone")
-        if self.auth.place == "header":
-            request.headers[self.auth.name] = header_value(self.auth, self.key)
-        else:
-            request.meta["url_without_key"] = request.url
-            set_url(request, with_parameter(request.url, self.auth.name, self.key))
+        for auth, key in self.keys:
+            if auth.place == "header":
+                request.headers[auth.name] = header_value(auth, key)
+            else:
+                request.meta["url_without_key"] = request.url
+                set_url(request, with_parameter(request.url, auth.name, key))
 
     def process_response(self, request: Request, response: Response) -> Response:
         """Take the key out of the address."""

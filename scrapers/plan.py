@@ -120,7 +120,8 @@ class PlannedRequest:
 class Auth:
     """Where a source's key goes: the query's or the header's `name`; `scheme` is the word before it, such as `Bearer`.
 
-    `variable` names the environment variable or secret file that holds it; the key itself is in no plan.
+    `variable` names the environment variable or secret file that holds it; the key itself is in no plan. `second` is a
+    further header with the other part of a key.
     """
 
     __pydantic_config__: ClassVar = EXACTLY
@@ -128,6 +129,7 @@ class Auth:
     name: str
     variable: str
     scheme: str | None = None
+    second: "Auth | None" = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,30 @@
 """Trading sessions of the venues, from exchange_calendars, as arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cache
+from importlib.metadata import version
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 ALWAYS_OPEN = "24/7"
+# Sessions that exchange_calendars leaves out, by the exchange's clock, as its notices announce them each year: Bombay's
+# Muhurat trading, an hour on the day of Diwali's Laxmi Puja, whose day is a holiday or a day of a weekend otherwise.
+SPECIAL_SESSIONS = {
+    "XBOM": (
+        ("2018-11-07", "17:30", "18:30"),
+        ("2019-10-27", "18:15", "19:15"),
+        ("2020-11-14", "18:15", "19:15"),
+        ("2021-11-04", "18:15", "19:15"),
+        ("2022-10-24", "18:15", "19:15"),
+        ("2023-11-12", "18:15", "19:15"),
+        ("2024-11-01", "18:00", "19:00"),
+        ("2025-10-21", "13:45", "14:45"),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,7 @@ def sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
     schedule = known.schedule
     dates = schedule.index.to_numpy().astype("datetime64[D]")
     closes = schedule["close"]
-    return Sessions(
+    usual = Sessions(
         calendar=calendar,
         time_zone=str(known.tz),
         dates=dates,
@@ -78,6 +96,36 @@ def sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
         break_ends=_microseconds(schedule["break_end"].fillna(closes).dt.tz_localize(None).to_numpy()),
         half_days=np.isin(dates, known.early_closes.to_numpy().astype("datetime64[D]")),
     )
+    special = [row for row in SPECIAL_SESSIONS.get(calendar, ()) if first <= row[0] <= last]
+    return _with_special(usual, [row for row in special if np.datetime64(row[0]) not in dates])
+
+
+def calendar_source(calendar: str) -> str:
+    """What the sessions of a calendar are made by; another text where they may have changed."""
+    special = len(SPECIAL_SESSIONS.get(calendar, ()))
+    library = f"exchange_calendars {version('exchange_calendars')}"
+    return f"{library} and {special} special sessions" if special else library
+
+
+def _with_special(known: Sessions, added: Iterable[tuple[str, str, str]]) -> Sessions:
+    """The sessions with those of `added`: date, opening and close by the venue's clock."""
+    zone = ZoneInfo(known.time_zone)
+    for day, *clocks in added:
+        opens, closes = (
+            int(datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=zone).timestamp()) * 1_000_000
+            for clock in clocks
+        )
+        at = int(np.searchsorted(known.dates, np.datetime64(day)))
+        known = replace(
+            known,
+            dates=np.insert(known.dates, at, np.datetime64(date.fromisoformat(day))),
+            opens=np.insert(known.opens, at, opens),
+            closes=np.insert(known.closes, at, closes),
+            break_starts=np.insert(known.break_starts, at, closes),
+            break_ends=np.insert(known.break_ends, at, closes),
+            half_days=np.insert(known.half_days, at, False),
+        )
+    return known
 
 
 def _microseconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:

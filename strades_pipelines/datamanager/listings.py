@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import psycopg
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, Sessions, sessions
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, Sessions, calendar_source, sessions
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.listing_events import ListingEvent, store_events
 from strades_pipelines.datamanager.protocols import load_protocol
@@ -219,7 +218,7 @@ def _sync_sessions(connection: psycopg.Connection[Any], calendar: str, last_year
     made = {
         "calendar": calendar,
         "last_year": last_year,
-        "made_by": f"exchange_calendars {version('exchange_calendars')}",
+        "made_by": calendar_source(calendar),
     }
     query = "SELECT calendar, last_year, made_by FROM records.calendars WHERE calendar = %s"
     if connection.execute(query, [calendar]).fetchone() == tuple(made.values()):

@@ -41,13 +41,19 @@ class Auth:
     """Where the provider's key goes, and the name of the variable or secret file that holds it; never the key.
 
     `place`: the `query` or a `header`. `scheme` is the word before it in a header; `Basic` sends `user:password` in
-    Base64.
+    Base64. `second` is a further header, of a provider that wants a key in two parts.
     """
 
     place: str
     name: str
     variable: str
     scheme: str | None = None
+    second: "Auth | None" = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables of all parts."""
+        return (self.variable, *(self.second.variables if self.second else ()))
 
 
 @dataclass(frozen=True)
@@ -136,12 +142,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A value of the whole body: given with the request, said by the body, or both, and then they must agree."""
+    """A value of the whole body: given with the request, said by the body, or both, and then they must agree.
+
+    `digits`: the body says a number, which is written with at least so many.
+    """
 
     given: str | None = None
     body: str | None = None
     values: Mapping[str, str] | None = None
     default: str | None = None
+    digits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -167,13 +177,16 @@ class Output:
     """One kind of record in the body: where its rows are, how they lie, which field is which.
 
     `layout`: `arrays` (of values), `objects`, `object` (a single one), `columns` (one array a field), `members` (an
-    object of objects), `table` (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
+    object of objects), `nested` (arrays of objects below objects by `keys`), `table` (CSV, HTML), `matrix` (CSV, a
+    record a cell), `elements` (XML), `entries` (a feed).
     `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows. `count` is
     where a JSON body says how many there are.
     `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
     in "ECB:{currency}". `earliest` is the first day such data can be about.
     `match`: a row of frames is of this output where these values stand at these JSON pointers of it (`matches`).
     `every_ms`: of the quotes of a batch in each so many milliseconds the newest is a record; 0: each is.
+    `keys` of `nested`: the names of the members that the asterisks of `rows` stand for, which fields of a row have;
+    `choose`: by such a name the members that are read, all where it is not there.
     """
 
     kind: str
@@ -192,6 +205,8 @@ class Output:
     count: str | None = None
     match: Mapping[str, Any] | None = None
     every_ms: int = 0
+    keys: tuple[str, ...] = ()
+    choose: Mapping[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True)

@@ -159,8 +159,10 @@ def _rate_limit_errors(item: Mapping[str, Any] | None) -> RateLimitErrors | None
     return None if item is None else RateLimitErrors(item["at"], tuple(map(str, item["codes"])))
 
 
-def _auth(item: Mapping[str, str]) -> Auth:
-    return Auth(item["in"], item["name"], item["variable"], item.get("scheme"))
+def _auth(item: Mapping[str, Any]) -> Auth:
+    second = item.get("second")
+    further = Auth("header", second["name"], second["variable"]) if second else None
+    return Auth(item["in"], item["name"], item["variable"], item.get("scheme"), further)
 
 
 def _read(item: Mapping[str, Any]) -> Read:
@@ -196,7 +198,25 @@ def _output(item: Mapping[str, Any]) -> Output:
         count=item.get("count"),
         match=_frozen(item["match"]) if "match" in item else None,
         every_ms=item.get("every_ms", 0),
+        keys=_keys(item),
+        choose=_frozen({name: tuple(members) for name, members in item.get("choose", {}).items()}),
     )
+
+
+def _keys(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the asterisks of a nested output's rows.
+
+    Raises:
+        CheckError: another number of names than of asterisks, or a choice of members of another name.
+    """
+    keys = tuple(item.get("keys", ()))
+    asterisks = item.get("rows", "").split("/").count("*") if item["layout"] == "nested" else 0
+    if len(keys) != asterisks:
+        raise CheckError(f"outputs.keys: expected {asterisks} names, one for each * of nested rows, was {len(keys)}")
+    for name in item.get("choose", {}):
+        if name not in keys:
+            raise CheckError(f"outputs.choose: expected names of keys, was {name!r}")
+    return keys
 
 
 def _field(name: str, item: Mapping[str, Any]) -> Field:

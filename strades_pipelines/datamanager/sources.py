@@ -143,14 +143,13 @@ def missing_keys(sources: Sources) -> list[str]:
     lines = []
     for n, website in enumerate(sources.websites):
         auth = load_protocol(website.protocol).ask.auth if website.fonctionnel else None
-        if auth is None:
-            continue
-        try:
-            problem = None if secret(auth.variable) else missing_secret(auth.variable)
-        except SettingsError as error:
-            problem = str(error)
-        if problem:
-            lines.append(f"websites[{n}] ({website.name}), protocol {website.protocol}: {problem}")
+        for variable in auth.variables if auth else ():
+            try:
+                problem = None if secret(variable) else missing_secret(variable)
+            except SettingsError as error:
+                problem = str(error)
+            if problem:
+                lines.append(f"websites[{n}] ({website.name}), protocol {website.protocol}: {problem}")
     return lines
 
 

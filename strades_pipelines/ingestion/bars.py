@@ -15,6 +15,7 @@ Times = NDArray[np.int64]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_SECONDS = 86_400
 OLDEST_YEAR, USUAL_YEAR = 1962, 1990
+LATEST = 4 * 3_600_000_000  # microseconds by which a session may begin after the usual opening
 
 
 class GivenError(ProtocolError):
@@ -67,9 +68,12 @@ def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | N
 def _labels_a_day(stamps: Times, opens: Times, known: Sessions, time_zone: str | None) -> NDArray[np.bool_]:
     """Whether each stamp is midnight in its zone; or the venue's own, or a usual opening of it, before that of its day.
 
-    Providers write today's opening for years in which, and days on which, the venue opened later.
+    Providers write today's opening for years in which, and days on which, the venue opened later. A session of the
+    evening (Bombay's Muhurat) is none that opened late.
     """
-    usual = (stamps < opens) & np.isin(_clocks(stamps, known.time_zone), [0, *_opening_clocks(known)])
+    clocks = _clocks(stamps, known.time_zone)
+    opened_late = np.isin(clocks, _opening_clocks(known)) & (opens - stamps < LATEST)
+    usual = (stamps < opens) & ((clocks == 0) | opened_late)
     return np.asarray(usual | at_midnight(stamps, time_zone or known.time_zone))
 
 

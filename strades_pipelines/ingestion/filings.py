@@ -35,10 +35,9 @@ def documents(block: Block, context: Context) -> Rows:
     judge_times(judgement, filed, earliest=context.earliest, answered_at=context.now)
     others = [name for name in block.cells if name not in ("filed_at", "filing_date", "period_end")]
     words = {name: texts(block.cells[name]) for name in others}
-    periods = instants(block.cells["period_end"], context.output.fields["period_end"].unit)
-    judge_cells(judgement, words | {"period_end": periods}, optional_fields(context))
+    judge_cells(judgement, words, optional_fields(context))
+    days = _period_ends(block, context, judgement)
     times = usable_times(filed, judgement)
-    days = pa.array(periods.values.astype("datetime64[us]").astype("datetime64[D]"), mask=periods.absent)
     titles = words["title"]
     made = {
         "document_id": pa.array(words["document_id"].values, pa.string()),
@@ -52,6 +51,15 @@ def documents(block: Block, context: Context) -> Rows:
         "knowledge_basis": same_text(context.output.knowledge.basis, block.count),
     }
     return finished("document", made, judgement, key=("document_id",), order=("filed_at", "document_id"))
+
+
+def _period_ends(block: Block, context: Context, judgement: Judgement) -> pa.Array:
+    """The last days that documents report on, as dates; none where the source does not state them."""
+    if "period_end" not in block.cells:
+        return pa.nulls(block.count, pa.date32())
+    periods = instants(block.cells["period_end"], context.output.fields["period_end"].unit)
+    judge_cells(judgement, {"period_end": periods}, optional_fields(context))
+    return pa.array(periods.values.astype("datetime64[us]").astype("datetime64[D]"), mask=periods.absent)
 
 
 def _accepted(block: Block, context: Context) -> Column:

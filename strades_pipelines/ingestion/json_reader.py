@@ -1,7 +1,8 @@
-"""JSON bodies: rows as arrays, as objects, as parallel columns, or as the members of an object."""
+"""JSON bodies: rows as arrays, as objects, as parallel columns, as members of an object, or nested below several."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
@@ -9,6 +10,8 @@ from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line, refuse_bad_rows
+
+LONGEST_MEMBER = 200
 
 
 class JsonReader:
@@ -32,9 +35,11 @@ class JsonReader:
 
     def block(self, output: Output) -> Block:
         """The rows of an output, cut into columns."""
-        rows = resolve(self.root, output.rows)
+        rows = None if output.layout == "nested" else resolve(self.root, output.rows)
         if rows is ABSENT and output.rows.endswith("/*") and resolve(self.root, output.rows[:-2]) == {}:
             rows = []  # an object of arrays by symbol that has none
+        if output.layout == "nested":
+            return _nested(output, self.root)
         if output.layout == "columns":
             return _columns(output, rows)
         if output.layout == "members":
@@ -110,6 +115,48 @@ def _members(output: Output, rows: Any) -> Block:
     return (
         _objects(output, list(rows.values())) if rows else _block(output, {name: [] for name in output.fields}, [], {})
     )
+
+
+def _nested(output: Output, root: Any) -> Block:
+    """The objects of all arrays that `rows` leads to; each has the members by which it was reached, by their names.
+
+    Raises:
+        BodyRefused: an object or array is not where the pointer says.
+    """
+    rows: list[Any] = []
+    wheres: list[str] = []
+    for members, where, array in _arrays_below(output, root, output.rows.split("/")[1:], "", {}):
+        rows += [{**row, **members} if isinstance(row, dict) else row for row in array]
+        wheres += [f"{where}/{i}" for i in range(len(array))]
+    if not rows:
+        return _block(output, {name: [] for name in output.fields}, [], {})
+    return replace(_objects(output, rows), where=wheres.__getitem__)
+
+
+def _arrays_below(
+    output: Output, node: Any, parts: Sequence[str], where: str, members: Mapping[str, str]
+) -> Iterator[tuple[Mapping[str, str], str, list[Any]]]:
+    """Each array below `node`, with the members that its asterisks stand for and its JSON pointer."""
+    if not parts:
+        if not isinstance(node, list):
+            raise BodyRefused(f"expected an array of rows at {where}, was {_kind(node)}")
+        yield members, where, node
+        return
+    if not isinstance(node, dict):
+        raise BodyRefused(f"expected an object at {where or 'the root'}, was {_kind(node)}")
+    part, *others = parts
+    if part != "*":
+        yield from _arrays_below(output, node.get(part, ABSENT), others, f"{where}/{part}", members)
+        return
+    name = output.keys[len(members)]
+    chosen = (output.choose or {}).get(name)
+    for member, below in node.items():
+        if chosen is None or member in chosen:
+            if len(member) > LONGEST_MEMBER:  # it is written into each of its rows
+                raise BodyRefused(
+                    f"expected a name of at most {LONGEST_MEMBER} letters at {where}, was {member[:40]}..."
+                )
+            yield from _arrays_below(output, below, others, f"{where}/{member}", {**members, name: member})
 
 
 def _columns(output: Output, root: Any) -> Block:

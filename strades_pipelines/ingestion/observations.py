@@ -17,16 +17,18 @@ from strades_pipelines.ingestion.rows import (
     usable_times,
     written,
 )
-from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
-from strades_pipelines.ingestion.values import DAY, numbers, texts
+from strades_pipelines.ingestion.sanitizer import Judgement, judge_cells, judge_times
+from strades_pipelines.ingestion.values import DAY, Column, numbers, texts
 
+DAYS_OF_A_MONTH = 365.25 / 12
 USUAL_GAP_DAYS = 6  # over a weekend and holidays; labels that are usually further apart are those of weeks or months
 
 
 def observations(block: Block, context: Context) -> Rows:
     """Values of series; where there is none is no record.
 
-    They are known with the event, at a local time of their day or, where a row has one, of the day of its vintage.
+    They are known with the event, at a local time of their day or, where a row has one, of the day of its vintage. A
+    vintage that says what the one before it said is no record: it was known already.
 
     Raises:
         GivenError: values of weeks, months or years would be known before their interval has ended.
@@ -40,12 +42,14 @@ def observations(block: Block, context: Context) -> Rows:
     vintages = context.instants(block, "vintage") if "vintage" in block.cells else None
     if vintages is not None:
         judge_times(judgement, vintages, earliest=context.earliest, answered_at=context.now)
-    others = [name for name in block.cells if name not in ("event_time", "value", "vintage")]
+    others = [name for name in block.cells if name not in ("event_time", "value", "vintage", "period_start")]
     fields = context.output.fields
     words = {name: texts(block.cells[name], fields[name].values, fields[name].pattern) for name in others}
     judge_cells(judgement, {"value": values} | words, optional_fields(context))
     if context.output.positive:
         judgement.mark(~(values.values > 0), "value_not_positive")
+    if "period_start" in block.cells:
+        words["period"] = _periods(context.instants(block, "period_start"), times, judgement)
     if "series" in words and "symbol" in context.given:  # unit and delay are those of the series asked for
         judgement.mark(words["series"].values != context.given["symbol"], "another_symbol")
     events = usable_times(times, judgement)
@@ -70,8 +74,42 @@ def observations(block: Block, context: Context) -> Rows:
         "knowledge_time": times_column(known),
         "knowledge_basis": same_text(rule.basis, block.count),
     }
-    key = ("series", "event_time") if vintages is None else ("series", "event_time", "vintage")
-    return finished("observation", made, judgement, key=key)
+    if vintages is None:
+        return finished("observation", made, judgement, key=("series", "event_time"))
+    judgement.leave_out(_repeated(made, judgement, by=("series", "event_time", "vintage", "value")))
+    rows = finished("observation", made, judgement, key=("series", "event_time", "vintage"))
+    judgement.leave_out(_repeated(made, judgement, by=("series", "event_time", "value")))
+    return rows
+
+
+def _periods(starts: Column, ends: Column, judgement: Judgement) -> Column:
+    """How long the periods are that values are of: `instant`, `P3M`, `P12M`; by the day where shorter than a month.
+
+    Periods of 13 weeks, of 14 weeks and of three months of the calendar are all quarters: to the nearest month.
+    """
+    judgement.mark(starts.bad, "period_start_unreadable")
+    judgement.mark(~starts.absent & (starts.values > ends.values), "period_ends_before_it_starts")
+    days = (ends.values - starts.values) // DAY + 1
+    months = np.rint(days / DAYS_OF_A_MONTH).astype(np.int64)
+    names = [f"P{month}M" if month else f"P{day}D" for month, day in zip(months, days, strict=True)]
+    words = np.where(starts.missing, "instant", np.array(names, object))
+    return Column(words, np.zeros(len(words), np.bool_), starts.bad)
+
+
+def _repeated(made: dict[str, pa.Array], judgement: Judgement, *, by: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Good rows that are equal in `by` to the one before them in the order of series, time and vintage."""
+    codes = {
+        name: made[name].dictionary_encode().indices.to_numpy(zero_copy_only=False) for name in {*by} - {"vintage"}
+    }
+    codes["vintage"] = made["vintage"].cast(pa.int32()).to_numpy(zero_copy_only=False)
+    good = np.flatnonzero(judgement.good)
+    order = good[np.lexsort([codes[name][good] for name in ("value", "vintage", "event_time", "series")])]
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for name in by:
+        same &= codes[name][order][1:] == codes[name][order][:-1]
+    mask = np.zeros(len(judgement.codes), np.bool_)
+    mask[order[1:][same]] = True
+    return mask
 
 
 def _check_lag(labels: Times, series: pa.Array, context: Context) -> None:

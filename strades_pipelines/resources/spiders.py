@@ -158,15 +158,17 @@ class CrawlServer:
 
 def _secrets_of(plan: Mapping[str, Any]) -> dict[str, str]:
     """The secrets that a plan needs by their variables, for its crawl alone."""
-    auth = plan.get("auth")
-    if not auth:
-        return {}
-    try:
-        value = secret(auth["variable"])
-    except SettingsError as error:
-        raise dg.Failure(str(error)) from None
-    if value is None:
-        protocols = {request["protocol"] for request in plan["requests"]} or {plan["source"]}
-        raise dg.Failure(f"protocol {', '.join(protocols)}: {missing_secret(auth['variable'])}")
-    remember_secret(value)
-    return {auth["variable"]: value}
+    found, auth = {}, plan.get("auth")
+    while auth:
+        variable = auth["variable"]
+        try:
+            value = secret(variable)
+        except SettingsError as error:
+            raise dg.Failure(str(error)) from None
+        if value is None:
+            protocols = {request["protocol"] for request in plan["requests"]} or {plan["source"]}
+            raise dg.Failure(f"protocol {', '.join(protocols)}: {missing_secret(variable)}")
+        remember_secret(value)
+        found[variable] = value
+        auth = auth.get("second")
+    return found

@@ -40,6 +40,7 @@ from strades_pipelines.ingestion.record_tables import TARGETS
 from strades_pipelines.ingestion.streams.routing import SEVERAL, Router
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.settings import PROJECT
+from tests.ingestion.test_alpaca_stocks import BARS, FRAME, QUOTES, TRADES
 from tests.ingestion.test_payloads import DEBT, GDELT, HITS
 
 NOW = datetime(2026, 11, 1, 0, 0, 30, tzinfo=UTC)
@@ -50,6 +51,7 @@ SYMBOLS = {
     "coinbase": "BTC-USDT",
     "kraken": "BTC/USDT",
     "alpaca": "BTC/USDT",
+    "sec": "0000320193",
 }
 LINES = 60  # of a file of decades
 RECORDED = datetime(2026, 10, 31, 22, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)
@@ -74,8 +76,12 @@ WRITTEN: Mapping[str, Any] = {
     "treasury_debt": DEBT,
     "fred_observations": {"count": 1, "observations": [GDP]},
     "coinbase_advanced_candles": {"candles": [START]},
+    "alpaca_stock_candles": BARS,
+    "alpaca_stock_quotes": QUOTES,
+    "alpaca_stock_trades": TRADES,
     **MANUAL,
 }
+WRITTEN_FRAMES = {"alpaca_stock_trades_stream": [[message] for message in FRAME]}
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ def specimen(name: str) -> Specimen:
     if name.endswith(STREAM_SUFFIX):
         return _of_stream(name)
     if name in WRITTEN:
-        given = {"symbol": "GDP", "interval": "1d", "calendar": "24/7", "currency": "USD", "lag_days": "1"}
+        given = {"symbol": "GDP", "interval": "1m" if name.startswith("alpaca") else "1d", "calendar": "24/7"}
+        given |= {"currency": "USD", "lag_days": "1"}
         return Specimen(json.dumps(WRITTEN[name]).encode(), given)
     known = load_sources(PROJECT / "Sources.json")
     listed = [website for website in known.websites if website.protocol == name]
@@ -131,6 +138,8 @@ def _shortened(body: bytes) -> bytes:
 
 def _of_stream(name: str) -> Specimen:
     """Frames of half an hour: ten trades, ten quotes and three bars, of what the stream has."""
+    if name in WRITTEN_FRAMES:
+        return Specimen(join_frames(json.dumps(message).encode() for message in WRITTEN_FRAMES[name]), {})
     protocol = load_protocol(name)
     assert protocol.stream is not None
     venue, pair = FORMATS[urlsplit(protocol.stream.url).netloc](), PAIRS["BTC_USDT"]
@@ -177,7 +186,8 @@ def check_laws(name: str, parsed: Parsed) -> None:
     given = specimen(name).given
     for kind, table in parsed.tables.items():
         assert table.schema.equals(pa.schema(table.schema))
-        key = [column for column in ("symbol", *TARGETS[kind].key) if column in table.column_names]
+        identity = ("symbol", *TARGETS[kind].key, "vintage")  # all vintages of a value may be in one body
+        key = [column for column in identity if column in table.column_names]
         rows = table.to_pylist()
         keys = [tuple(row[column] for column in key) for row in rows]
         assert len(keys) == len(set(keys)), "a key is there twice"

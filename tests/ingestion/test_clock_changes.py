@@ -107,9 +107,69 @@ def test_9_tokyo_and_bombay_do_not_change_their_clocks_and_have_their_own_hours(
     for day in (date(2024, 3, 11), date(2024, 11, 4), date(2024, 2, 29)):  # Bombay: 9:15 to 15:30 all year
         found = bars([ticks(day, time(9, 15), "Asia/Kolkata")], "1d", "XBOM")
         assert (found.closes[0], found.misfit[0]) == (ticks(day, time(15, 30), "Asia/Kolkata"), False)
-    # Diwali of 2024 (Muhurat trading, an hour in the evening) and the first of the year in Tokyo are no usual sessions
-    assert bars([ticks(date(2024, 11, 1), time(9, 15), "Asia/Kolkata")], "1d", "XBOM").misfit.all()
+    # The first of the year in Tokyo is no session
     assert bars([ticks(date(2024, 1, 1), time(9), "Asia/Tokyo")], "1d", "XTKS").misfit.all()
+
+
+# As the exchange announced them: Diwali's Laxmi Puja, whose day is a holiday, or of a weekend (2019, 2020, 2023).
+MUHURAT = {
+    date(2018, 11, 7): (time(17, 30), time(18, 30)),
+    date(2019, 10, 27): (time(18, 15), time(19, 15)),
+    date(2020, 11, 14): (time(18, 15), time(19, 15)),
+    date(2022, 10, 24): (time(18, 15), time(19, 15)),
+    date(2024, 11, 1): (time(18), time(19)),
+}
+
+
+@pytest.mark.parametrize("day", MUHURAT)
+def test_9_muhurat_trading_in_bombay_is_a_session_of_an_evening(day: date) -> None:
+    zone, (opening, closing) = "Asia/Kolkata", MUHURAT[day]
+    first, last = ticks(day, opening, zone), ticks(day, closing, zone)
+    for label in (first, ticks(day, time(0), zone)):
+        found = bars([label], "1d", "XBOM")
+        assert (found.opens[0], found.closes[0], found.misfit[0]) == (first, last, False)
+    quarters = bars(list(range(first, last, 15 * 60_000_000)), "15m", "XBOM")
+    assert not quarters.misfit.any()
+    assert (quarters.opens[0], quarters.closes[-1]) == (first, last)
+    # neither is there a morning, nor an evening on the day before or after
+    assert bars([ticks(day, time(9, 15), zone)], "1d", "XBOM").misfit.all()
+    assert bars([ticks(day, time(9, 15), zone), last], "15m", "XBOM").misfit.all()
+    others = [ticks(day + timedelta(n), opening, zone) for n in (-1, 1)]
+    assert bars(others, "15m", "XBOM").misfit.all()
+
+
+# The last session of each quarter in New York, as the exchange's calendars have them: 29 March 2024 was Good Friday.
+QUARTER_ENDS = (
+    (date(2012, 3, 30), date(2012, 4, 2)),
+    (date(2012, 6, 29), date(2012, 7, 2)),
+    (date(2012, 9, 28), date(2012, 10, 1)),
+    (date(2012, 12, 31), date(2013, 1, 2)),
+    (date(2024, 3, 28), date(2024, 4, 1)),
+    (date(2024, 6, 28), date(2024, 7, 1)),
+    (date(2024, 9, 30), date(2024, 10, 1)),
+    (date(2024, 12, 31), date(2025, 1, 2)),
+)
+
+
+@pytest.mark.parametrize(("last", "first"), QUARTER_ENDS)
+def test_9_the_last_bar_of_a_quarter_is_followed_by_the_first_of_the_next(last: date, first: date) -> None:
+    zone, opening, closing = VENUES["XNYS"]
+    found = bars([ticks(day, time(0), zone) for day in (last, first)], "1d", "XNYS")
+    assert not found.misfit.any()
+    assert found.closes[0] == ticks(last, closing, zone)
+    assert found.opens[1] == ticks(first, opening, zone)
+    between = [last + timedelta(n) for n in range(1, (first - last).days)]
+    assert bars([ticks(day, time(0), zone) for day in between], "1d", "XNYS").misfit.all()
+    month = date(first.year, first.month, 1)  # of the calendar
+    [before] = chunks(Span(calendar="month"), step_seconds=60, start=midnight(last), end=midnight(last, 1))
+    assert before[1] == midnight(month)
+    days = bars([ticks(month + timedelta(n), time(0), "UTC") for n in (-1, 0)], "1d", "24/7")
+    assert days.closes[0] == days.opens[1] == ticks(month, time(0), "UTC")
+
+
+def midnight(day: date, hours: int = 0) -> datetime:
+    """An hour of a day in UTC."""
+    return datetime(day.year, day.month, day.day, hours, tzinfo=UTC)
 
 
 DAYS = st.dates(date(2008, 1, 1), date(2026, 11, 20))

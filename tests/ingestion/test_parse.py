@@ -38,40 +38,6 @@ def milliseconds(time: datetime) -> int:
 
 
 @pytest.mark.parametrize(
-    ("file", "protocol", "given"),
-    [
-        ("gate_fetchOHLCV_public_spot_ohlcv", load_protocol("gateio_candles"), HOUR),
-        ("coinbaseexchange_fetchOHLCV_public_spot_ohlcv", load_protocol("coinbase_candles"), HOUR),
-        ("kraken_fetchOHLCV_since_and_limit_applied_client_side", load_protocol("kraken_candles"), HOUR),
-    ],
-)
-def test_candles_are_what_ccxt_expects(shared_data: Path, file: str, protocol: Protocol, given: dict[str, str]) -> None:
-    case = json.loads((shared_data / f"expected/ccxt/{file}.json").read_text())
-    rows = records(protocol, json.dumps(case["httpResponse"]).encode(), given)
-    names = ("open", "high", "low", "close", "volume")
-    found = {milliseconds(row["open_time"]): [row[name] for name in names] for row in rows}
-    for time, *numbers in case["parsedResponse"]:
-        assert found[time] == numbers
-
-
-@pytest.mark.parametrize(
-    ("file", "protocol"),
-    [
-        ("gate_fetchTrades_public_spot_trades", load_protocol("gateio_trades")),
-        ("coinbaseexchange_fetchTrades_public_spot_trades", load_protocol("coinbase_trades")),
-        ("kraken_fetchTrades_spot_trade", load_protocol("kraken_trades")),
-    ],
-)
-def test_trades_are_what_ccxt_expects(shared_data: Path, file: str, protocol: Protocol) -> None:
-    case = json.loads((shared_data / f"expected/ccxt/{file}.json").read_text())
-    rows = records(protocol, json.dumps(case["httpResponse"]).encode(), {"symbol": "BTC_USDT"})
-    for row, wanted in zip(rows, case["parsedResponse"], strict=True):
-        assert (row["trade_id"], milliseconds(row["event_time"])) == (wanted["id"], wanted["timestamp"])
-        assert (row["price"], row["size"], row["side"]) == (wanted["price"], wanted["amount"], wanted["side"])
-        assert row["knowledge_time"] == row["event_time"]
-
-
-@pytest.mark.parametrize(
     ("published", "modified", "known", "basis"),
     [
         (1709647200, 1709756100, datetime(2024, 3, 6, 20, 15, tzinfo=UTC), "stated"),

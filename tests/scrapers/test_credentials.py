@@ -71,6 +71,24 @@ def test_a_key_is_sent_and_masked_in_every_form_it_comes_back_in(
     assert "HTTP 403: ***" in left
 
 
+def test_both_headers_of_a_key_in_two_parts_are_sent_and_masked(
+    crawl: Crawl, connection: "psycopg.Connection[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = HEADER | {"second": {"place": "header", "name": "X-Secret", "variable": "CANARY_SECRET"}}
+    monkeypatch.setenv("CANARY_API_KEY", KEY)
+    done = crawl(ask("https://h.example/x"), auth=auth)
+    assert (done.code, "CANARY_SECRET is not set" in done.stderr) == (1, True)
+    monkeypatch.setenv("CANARY_SECRET", "other-part-of-99")
+    asked: list[str] = []
+    with raw_server({"/h.example/good": response(f"{KEY} other-part-of-99".encode())}, asked) as server:
+        done = crawl(ask("https://h.example/good"), server=server, auth=auth)
+    assert done.code == 0, done.stderr
+    assert all(part in asked[0] for part in (f"X-CMC: {KEY}", "X-Secret: other-part-of-99"))
+    left = everything(connection) + json.dumps(done.summary) + done.stderr
+    assert "*** ***" in left
+    assert "other-part" not in left
+
+
 def test_a_missing_key_is_one_line_that_names_the_variable_and_the_protocol(crawl: Crawl) -> None:
     done = crawl(ask("https://h.example/x"), auth=QUERY)
     assert done.code == 1
