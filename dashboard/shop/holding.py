@@ -11,9 +11,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from dashboard.community.acts import record_act
 from dashboard.gateway import bundle_requests
 from dashboard.shop import credits
-from dashboard.community.acts import record_act
 from dashboard.shop.forms import CreditsForm, InstallForm, KeyForm
 from dashboard.shop.models import CREDITS, DECLINED, FREE, GRANTED, PUBLISHED, REQUESTED, Credit, Grant, Item
 from dashboard.shop.views import has_bundle, name_of, own_item, person_of, seen_item

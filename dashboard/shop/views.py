@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.accounts.models import User
+from dashboard.community.acts import record_act
 from dashboard.gateway.bundle_requests import read_requests, read_verdicts
 from dashboard.gateway.reading import is_text, parse_whole, snapshot
-from dashboard.community.acts import record_act
 from dashboard.shop.credits import credits_of
 from dashboard.shop.forms import ReasonForm, UploadForm
 from dashboard.shop.models import (

@@ -16,9 +16,9 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from dashboard.accounts.models import User
+from dashboard.community.acts import record_act
 from dashboard.gateway import bundle_requests
 from dashboard.shop import views
-from dashboard.community.acts import record_act
 from dashboard.shop.credits import NotEnoughCredits, buy, credits_of
 from dashboard.shop.forms import LARGEST_BUNDLE
 from dashboard.shop.models import Grant, Item
