@@ -18,6 +18,7 @@ from dashboard.meetings.planning import cancel_meeting
 from dashboard.messaging.models import Message, Reader, Report
 from dashboard.notations.models import Notation
 from dashboard.scheduler.models import CalendarFeed
+from dashboard.shop.personal_data import erase_shop_data, shop_data
 from strades_pipelines.settings import settings
 
 # What of a row is a person's own, by the name in the file.
@@ -70,6 +71,7 @@ def own_data(person: User) -> dict[str, Any]:
             .order_by("pk")
             .values("kind", "subject", "written_at", "rating", "note")
         ),
+        **shop_data(person),
         "wallets": list(WalletOwner.objects.filter(person=person).values("wallet", "owned_at", "ended_at")),
     }
     return {name: _plain(value) for name, value in document.items()}
@@ -109,6 +111,7 @@ def erase(person: User) -> None:
     Notation.objects.filter(author=person).update(note="", tags=[], rating=None)
     Digest.objects.filter(person=person, ended_at=None).update(ended_at=now)
     Digest.objects.filter(person=person).update(address="")
+    erase_shop_data(person)
     CalendarFeed.objects.filter(user=person, revoked_at=None).update(revoked_at=now)
     profile = profile_of(person)
     profile.is_listed, profile.about = False, ""

@@ -116,9 +116,9 @@ def confirmed(
     assert client_of(None).post(link_of(office.letters.pop(), "confirm")).status_code == 200
 
 
-def write(text: str) -> None:
+def write(text: str, to: str = "ada") -> None:
     """Bob writes to ada."""
-    thread = start_thread(person("bob"), title=SECRET, people=[person("ada")], organization=None)
+    thread = start_thread(person("bob"), title=SECRET, people=[person(to)], organization=None)
     send_message(person("bob"), thread, text=text, key=uuid4())
 
 
@@ -190,8 +190,10 @@ def test_who_reads_it_is_told_only_what_concerns_him_and_nothing_of_who_is_block
     assert "/messages/" in by_address[ADDRESS]
     assert "/messages/" not in by_address["eve@example.org"]
     assert "bob a accepté un contact" in by_address["eve@example.org"]
+    at(CLOCK + timedelta(days=9))
+    write("x", to="eve")
     block(person("eve"), person("bob"))
-    at(CLOCK + timedelta(days=16))
+    at(CLOCK + timedelta(days=14))
     assert send_digests(office.send, site=SITE) == 0
 
 
