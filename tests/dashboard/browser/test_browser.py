@@ -25,7 +25,7 @@ from strades_pipelines.sharing.bundle_file import Bundle
 from strades_pipelines.sharing.bundle_requests import DATA_FOLDER, carry_out_request
 from strades_pipelines.supervision.bundle_request_watch import WAITING
 from tests.dashboard.browser.conftest import Installation, PageOf, State, make_account
-from tests.dashboard.browser.pages import PHONE, crawl, look, violations
+from tests.dashboard.browser.pages import PHONE, crawl, look, picture_for_docs, violations
 from tests.dashboard.browser.sharing import share_bundle, store_body
 from tests.dashboard.browser.watching import Watched, sign_in, sign_up
 from tests.dashboard.browser.world import NOW, SERIES, refusing_connections, rows_of
@@ -256,6 +256,7 @@ def test_a_bundle_is_published_verified_and_installed_by_another_and_a_flipped_b
         ada.send("button:text-is('Install')")
         assert carry_out() == "installed"
         page.wait_for_selector("text=✓ installed")
+        picture_for_docs(page, "shop")
         assert len(list(tmp_path.glob("bundles/*/hold-1.0.0/code/hold.py"))) == 1
 
         flipped = bytearray(bundle.body)
