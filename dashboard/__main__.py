@@ -1,4 +1,4 @@
-"""`python -m dashboard serve | createuser | removefactor`: what `strades dashboard` runs, in a process of its own."""
+"""`python -m dashboard serve | createuser | removefactor | digests`: `strades dashboard`, in a process of its own."""
 
 import argparse
 import getpass
@@ -108,13 +108,41 @@ def _remove_factor(options: argparse.Namespace) -> int:
     return 0
 
 
+def _send_digests(_options: argparse.Namespace) -> int:
+    """Send the digests that are due; 1 where the mail server cannot be used."""
+    from django.conf import settings as pages
+
+    from dashboard.community.digests import send_digests
+    from strades_pipelines.settings import settings
+    from strades_pipelines.system.alerting import send_letter
+
+    server = settings().alert_smtp
+    if server is None:
+        print("STRADES_ALERT_SMTP is not set: no digest is sent")
+        return 0
+    own = f"http://127.0.0.1:{settings().dashboard_port}"
+    site = min(pages.PUBLIC_ORIGINS, key=lambda origin: not origin.startswith("https://"), default=own)
+    try:
+        count = send_digests(lambda letter: send_letter(server, letter), site=site)
+    except OSError as error:  # its text may repeat a password
+        print(f"strades: digests are not sent, {type(error).__name__}; see STRADES_ALERT_SMTP", file=sys.stderr)
+        return 1
+    print(f"digests sent: {count}")
+    return 0
+
+
 def _complain(line: str) -> int:
     """Say what is wrong with the input; returns the exit code."""
     print(f"strades: {line}", file=sys.stderr)
     return 2
 
 
-COMMANDS = {"serve": _serve, "createuser": _create_user, "removefactor": _remove_factor}
+COMMANDS = {
+    "serve": _serve,
+    "createuser": _create_user,
+    "removefactor": _remove_factor,
+    "digests": _send_digests,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     create = commands.add_parser("createuser", help="make an account")
     create.add_argument("name", help="the name to sign in with")
+    commands.add_parser("digests", help="send the mails about the feed that are due")
     remove = commands.add_parser("removefactor", help="remove an account's second factor")
     remove.add_argument("name", help="the name of the account")
     create.add_argument("--role", choices=("viewer", "analyst", "trader", "admin"), default="viewer")

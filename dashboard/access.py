@@ -23,6 +23,9 @@ MATRIX: dict[str, Role | Right | None] = {
     "account_signup": ANYONE,
     "account_inactive": ANYONE,
     "invitation": ANYONE,
+    # Who has a mail of a digest has its address: the link in it is signed.
+    "digest_confirm": ANYONE,
+    "digest_stop": ANYONE,
     "mfa_authenticate": ANYONE,
     "mfa_login_webauthn": ANYONE,
     "openid_sign_in": ANYONE,
@@ -131,6 +134,7 @@ MATRIX: dict[str, Role | Right | None] = {
     "community": Role.VIEWER,
     "feed_seen": Role.VIEWER,
     "profile_save": Role.VIEWER,
+    "digest_save": Role.VIEWER,
     "contacts": Role.VIEWER,
     "contact_act": Role.VIEWER,
     "contact_cards": Role.VIEWER,

@@ -11,7 +11,7 @@ from django.urls import path
 from dashboard.accounts import openid, people, proxy_answers, views
 from dashboard.accounts import passkeys as own_passkeys
 from dashboard.choice import assets, start
-from dashboard.community import contact_views, feed, organization_views, own_data_views
+from dashboard.community import contact_views, digest_views, feed, organization_views, own_data_views
 from dashboard.community.wallet_views import wallet_sharing
 from dashboard.core.health import health
 from dashboard.core.live import with_scripts
@@ -100,6 +100,9 @@ urlpatterns = [
     path("community/", feed.community, name="community"),
     path("community/seen/", feed.feed_seen, name="feed_seen"),
     path("community/profile/", feed.profile_save, name="profile_save"),
+    path("community/digest/", digest_views.digest_save, name="digest_save"),
+    path("digest/confirm/<str:token>/", digest_views.digest_confirm, name="digest_confirm"),
+    path("digest/stop/<str:token>/", digest_views.digest_stop, name="digest_stop"),
     path("contacts/", contact_views.contacts, name="contacts"),
     path("contacts/act/", contact_views.contact_act, name="contact_act"),
     path("contacts/contacts.vcf", contact_views.contact_cards, name="contact_cards"),

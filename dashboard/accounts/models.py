@@ -83,6 +83,11 @@ class User(AbstractBaseUser):
         """Whether its role asks for a second factor."""
         return Role(self.role) in NEEDS_SECOND_FACTOR
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether its person was erased; nobody else can take such a name."""
+        return str(self.pseudo).startswith(ERASED)
+
     def get_short_name(self) -> str:
         """The name that pages show."""
         return str(self.pseudo)

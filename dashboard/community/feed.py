@@ -9,10 +9,12 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.accounts.models import User
 from dashboard.community.acts import count_own, read_feed
 from dashboard.community.contacts import blocked_people, profile_of, save_profile
-from dashboard.community.forms import ProfileForm
+from dashboard.community.digests import digest_of
+from dashboard.community.forms import DigestForm, ProfileForm
 from dashboard.community.models import Profile
 from dashboard.community.words import feed_lines, word_of_act
 from dashboard.gateway.installation import FEED_DAYS
+from dashboard.meetings.planning import reminders
 from strades_pipelines.settings import settings
 
 SHOWN = 50
@@ -23,13 +25,21 @@ def community(request: HttpRequest) -> HttpResponse:
     """The feed; what it shows counts as seen from the next page on."""
     assert isinstance(request.user, User)
     now = settings().now()
-    profile = profile_of(request.user)
+    profile, digest = profile_of(request.user), digest_of(request.user)
     context = {
-        "lines": feed_lines(read_feed(until=now, most=SHOWN), blocked_people(request.user)),
+        "lines": feed_lines(read_feed(until=now, most=SHOWN), blocked_people(request.user), viewer=request.user.pk),
+        "reminders": reminders(request.user, now),
         "seen_at": profile.seen_at,
         "counts": [(word_of_act(kind), count) for kind, count in count_own(request.user)],
         "days": FEED_DAYS.days,
         "form": ProfileForm(initial={"is_listed": profile.is_listed, "about": profile.about}),
+        "digest": digest,
+        "digest_form": DigestForm(
+            initial={
+                "every": digest.every if digest else "",
+                "address": digest.address if digest else request.user.email,
+            }
+        ),
     }
     return render(request, "community/community.html", context)
 

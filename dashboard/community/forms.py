@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.community.models import LEVELS, ROLES, Level, MemberRole
+from dashboard.community.models import DAILY, LEVELS, ROLES, WEEKLY, Level, MemberRole
 from dashboard.community.plain_text import NameField, ProseField
 
 LONGEST_NOTE, MOST_INSTRUMENTS = 4000, 200
@@ -15,6 +15,35 @@ class ProfileForm(forms.Form):
 
     is_listed = forms.BooleanField(label=gettext_lazy("List me in the directory"), required=False)
     about = NameField(label=gettext_lazy("About me, for who looks there"), max_length=300, required=False)
+
+
+class DigestForm(forms.Form):
+    """How often mails about the feed come, and where to; an empty choice: none do."""
+
+    every = forms.ChoiceField(
+        label=gettext_lazy("A mail about what is new"),
+        choices=[
+            ("", gettext_lazy("never")),
+            (DAILY, gettext_lazy("every day")),
+            (WEEKLY, gettext_lazy("every week")),
+        ],
+        required=False,
+    )
+    address = forms.EmailField(label=gettext_lazy("To the address"), max_length=254, required=False)
+
+    def clean(self) -> dict[str, str]:
+        """The choice; who wants mails says where to.
+
+        Raises:
+            ValidationError: there is no address, or one that not every mail server takes.
+        """
+        found: dict[str, str] = self.cleaned_data
+        address = found.get("address", "")
+        if found.get("every") and not self.errors and not address:
+            raise forms.ValidationError(_("Say to which address the mails go."))
+        if not address.isascii():
+            raise forms.ValidationError(_("Write the address without accents."))
+        return found
 
 
 class OrganizationForm(forms.Form):

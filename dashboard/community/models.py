@@ -14,6 +14,9 @@ from django.utils.translation import gettext_lazy
 from dashboard.accounts.models import User
 
 INVITATION_DAYS = timedelta(days=7)
+DAILY, WEEKLY = "day", "week"
+EVERY = (DAILY, WEEKLY)
+QUESTION = "question"  # the period of the mail that asks whether the address is right
 NOT_ENDED = Q(ended_at=None)
 
 
@@ -234,6 +237,44 @@ class WalletShare(models.Model):
                 name="share_is_with_one",
             ),
         )
+
+
+class Digest(models.Model):
+    """A person's choice of mails about the feed, until `ended_at`; nothing but a question goes to an address that is
+    not confirmed. `key` signs the links of its mails. Times are UTC."""
+
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="digests")
+    every = models.CharField(max_length=5)
+    address = models.EmailField()
+    language = models.CharField(max_length=5)
+    key = models.CharField(max_length=64, default=secrets.token_urlsafe)
+    chosen_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One that counts a person."""
+
+        db_table = "digests"
+        constraints = (
+            models.UniqueConstraint(fields=["person"], condition=NOT_ENDED, name="one_digest_of_a_person"),
+            models.CheckConstraint(condition=Q(every__in=EVERY), name="digest_every"),
+        )
+
+
+class DigestMail(models.Model):
+    """A mail of a period, written before it is sent. Without `sent_at` nobody knows whether it went out."""
+
+    digest = models.ForeignKey(Digest, on_delete=models.PROTECT, related_name="mails")
+    period = models.CharField(max_length=10)  # 2024-01-05, 2024-W01, or QUESTION
+    begun_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One a period: of two processes one sends it."""
+
+        db_table = "digest_mails"
+        constraints = (models.UniqueConstraint(fields=["digest", "period"], name="one_mail_a_period"),)
 
 
 def token_hash(token: str) -> str:

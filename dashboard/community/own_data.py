@@ -11,13 +11,14 @@ from dashboard.accounts.models import ERASED, Connection, User
 from dashboard.accounts.roles import Role
 from dashboard.community.acts import record_act
 from dashboard.community.contacts import Refused, profile_of
-from dashboard.community.models import Block, Contact, Member, OrganizationNote, WalletOwner, WalletShare
+from dashboard.community.models import Block, Contact, Digest, Member, OrganizationNote, WalletOwner, WalletShare
 from dashboard.community.organizations import change_member
 from dashboard.meetings.models import Guest, Meeting
 from dashboard.meetings.planning import cancel_meeting
 from dashboard.messaging.models import Message, Reader, Report
 from dashboard.notations.models import Notation
 from dashboard.scheduler.models import CalendarFeed
+from dashboard.shop.personal_data import erase_shop_data, shop_data
 from strades_pipelines.settings import settings
 
 # What of a row is a person's own, by the name in the file.
@@ -53,11 +54,24 @@ def own_data(person: User) -> dict[str, Any]:
         "reports": list(Report.objects.filter(reported_by=person).values("reported_at", "reason", "answer")),
         "events": list(Meeting.objects.filter(planned_by=person).values("title", "text", "starts_at", "rule", "as_of")),
         "answers": list(Guest.objects.filter(person=person).values("meeting__title", "answer", "reminder_minutes")),
+        "digests": list(
+            person.digests.order_by("pk").values(
+                "every",
+                "address",
+                "language",
+                "chosen_at",
+                "confirmed_at",
+                "ended_at",
+                "mails__period",
+                "mails__sent_at",
+            )
+        ),
         "notations": list(
             Notation.objects.filter(author=person)
             .order_by("pk")
             .values("kind", "subject", "written_at", "rating", "note")
         ),
+        **shop_data(person),
         "wallets": list(WalletOwner.objects.filter(person=person).values("wallet", "owned_at", "ended_at")),
     }
     return {name: _plain(value) for name, value in document.items()}
@@ -95,6 +109,9 @@ def erase(person: User) -> None:
     Report.objects.filter(reported_by=person).update(reason=ERASED)
     OrganizationNote.objects.filter(author=person).update(title=ERASED, text="", instruments=[])
     Notation.objects.filter(author=person).update(note="", tags=[], rating=None)
+    Digest.objects.filter(person=person, ended_at=None).update(ended_at=now)
+    Digest.objects.filter(person=person).update(address="")
+    erase_shop_data(person)
     CalendarFeed.objects.filter(user=person, revoked_at=None).update(revoked_at=now)
     profile = profile_of(person)
     profile.is_listed, profile.about = False, ""

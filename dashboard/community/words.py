@@ -74,16 +74,22 @@ class Line:
     at: datetime
 
 
-def feed_lines(acts: Iterable[Act], hidden: set[int]) -> list[Line]:
-    """The lines of acts, without those of `hidden` people. One query, for the names."""
+def feed_lines(acts: Iterable[Act], hidden: set[int], *, viewer: int) -> list[Line]:
+    """The lines of acts, without those of `hidden` people. One query, for the names.
+
+    Args:
+        viewer: number of the account that reads them, which a message may mention.
+    """
     shown = [act for act in acts if act.person_id not in hidden]
     names = dict(User.objects.filter(pk__in={act.person_id for act in shown}).values_list("pk", "pseudo"))
-    return [_line(act, names) for act in shown]
+    return [_line(act, names, viewer) for act in shown]
 
 
-def _line(act: Act, names: Mapping[int, str]) -> Line:
+def _line(act: Act, names: Mapping[int, str], viewer: int) -> Line:
     what, url = _page(act.kind, act.value)
-    return Line(act.person_id, names.get(act.person_id, _("somebody")), word_of_act(act.kind), what, url, act.at)
+    is_mentioned = viewer in act.value.get("mentioned", ())
+    did = _("mentioned you in a message") if is_mentioned else word_of_act(act.kind)
+    return Line(act.person_id, names.get(act.person_id, _("somebody")), did, what, url, act.at)
 
 
 def word_of_act(kind: str) -> str:

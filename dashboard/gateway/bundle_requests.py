@@ -89,6 +89,11 @@ def read_requests(sha256: str, *, by: str, most: int) -> list[BundleRequest]:
     return read(BundleRequest, query, sha256=sha256, by=by, most=most)
 
 
+def read_own_requests(by: str) -> list[BundleRequest]:
+    """All that a person asked for, oldest first."""
+    return read(BundleRequest, REQUESTS + "WHERE r.requested_by = %(by)s ORDER BY r.request_id", by=by)
+
+
 def read_verdicts(hashes: Iterable[str]) -> dict[str, str]:
     """The newest verdict, verified or differs, on each bundle that has one, by its hash. One query."""
     return {row.bundle_sha256: row.outcome for row in read(Verified, VERIFIED, hashes=list(hashes))}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -48,6 +48,25 @@ def planned(person: User, start: datetime, end: datetime) -> list[Occurrence]:
         for begins, ends in occurrences(row.starts_at, row.ends_at, row.rule, row.zone, start=start, end=end)
     ]
     return sorted(found, key=lambda one: (one.starts_at, one.meeting.pk))
+
+
+def reminders(person: User, now: datetime, *, ahead: timedelta = timedelta(0)) -> list[Occurrence]:
+    """Events of which a person wants to be reminded by now, or within `ahead`, and that are not over; soonest first.
+
+    Three queries at most, one where he wants no reminder.
+    """
+    wanted = Guest.objects.filter(person=person, reminder_minutes__isnull=False).exclude(answer=Answer.NO)
+    before = {
+        meeting: timedelta(minutes=minutes) for meeting, minutes in wanted.values_list("meeting", "reminder_minutes")
+    }
+    if not before:
+        return []
+    end = now + ahead + max(before.values())
+    return [
+        one
+        for one in planned(person, now, end + timedelta(seconds=1))
+        if one.meeting.pk in before and one.starts_at - before[one.meeting.pk] <= now + ahead
+    ]
 
 
 def readers_of(meeting: Meeting) -> set[int]:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -140,13 +141,23 @@ def dashboard_removefactor(name: Annotated[str, typer.Argument(help="The name of
     _run_dashboard("removefactor", name)
 
 
-def _run_dashboard(*arguments: str) -> NoReturn:
+@dashboard_app.command("digests")
+def dashboard_digests() -> None:
+    """Send the mails about the feed that are due; Dagster does it each day. None is sent twice."""
+    from strades_pipelines.system.child_environment import for_digests
+
+    _run_dashboard("digests", environment_of=for_digests)
+
+
+def _run_dashboard(
+    *arguments: str, environment_of: Callable[[Mapping[str, str], str], dict[str, str]] | None = None
+) -> NoReturn:
     """Go on as the dashboard's own process, which imports Django: no other command does."""
     from strades_pipelines.database.connection import working_dashboard_url
     from strades_pipelines.installation.install import prepare
     from strades_pipelines.system.child_environment import for_dashboard
 
     prepare()
-    environment = for_dashboard(os.environ, working_dashboard_url())
+    environment = (environment_of or for_dashboard)(os.environ, working_dashboard_url())
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "dashboard", *arguments], environment)

@@ -7,6 +7,7 @@ import json
 import logging
 import smtplib
 from collections.abc import Callable
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
@@ -16,6 +17,10 @@ from strades_pipelines.system.sms import send_sms
 
 logger = logging.getLogger("strades_pipelines.notifier")
 SECONDS = 10
+
+
+class MaybeSent(OSError):
+    """A mail that may have gone out, or not."""
 
 
 def send_alert(subject: str, message: str) -> list[str]:
@@ -62,24 +67,38 @@ def post(url: str, subject: str, message: str) -> None:
 
 
 def mail(url: str, subject: str, message: str) -> None:
-    """Send the alert by `smtp://[user:password@]host[:port]`, or `smtps://` for TLS from the first byte.
+    """Mail the alert to `STRADES_ALERT_TO` through the server of `url`, see `send_letter`.
+
+    Raises:
+        OSError: when there is no receiver, or the server cannot be reached or refuses.
+    """
+    if not settings().alert_to:
+        raise OSError("STRADES_ALERT_TO: expected an address, was empty")
+    send_letter(url, letter_to(settings().alert_to, subject, message))
+
+
+def letter_to(receivers: str, subject: str, message: str) -> EmailMessage:
+    """A mail of this installation, which its subject names."""
+    letter = EmailMessage()
+    letter["Subject"] = f"[strades {settings().world}] {subject}".replace("\n", " ")
+    letter["From"], letter["To"] = settings().alert_from, receivers
+    letter.set_content(message)
+    return letter
+
+
+def send_letter(url: str, letter: EmailMessage) -> None:
+    """Send a mail by `smtp://[user:password@]host[:port]`, or `smtps://` for TLS from the first byte.
 
     A server that offers STARTTLS is spoken to in it; a password is never sent without.
 
     Raises:
-        OSError: when the server cannot be reached or refuses (`smtplib.SMTPException` is one).
+        MaybeSent: the connection ended before the server answered for the whole mail.
+        OSError: when the server cannot be reached or refuses (`smtplib.SMTPException` is one); nothing was sent.
     """
     parts = urlsplit(url)
-    sender, receivers = settings().alert_from, settings().alert_to
-    if not receivers:
-        raise OSError("STRADES_ALERT_TO: expected an address, was empty")
-    letter = EmailMessage()
-    letter["Subject"] = f"[strades {settings().world}] {subject}".replace("\n", " ")
-    letter["From"], letter["To"] = sender, receivers
-    letter.set_content(message)
     implicit = parts.scheme == "smtps"
     connect = smtplib.SMTP_SSL if implicit else smtplib.SMTP
-    with connect(parts.hostname or "", parts.port or (465 if implicit else 25), timeout=SECONDS) as server:
+    with closing(connect(parts.hostname or "", parts.port or (465 if implicit else 25), timeout=SECONDS)) as server:
         server.ehlo_or_helo_if_needed()
         if not implicit and server.has_extn("starttls"):
             server.starttls()
@@ -87,4 +106,11 @@ def mail(url: str, subject: str, message: str) -> None:
             raise OSError("the server offers no TLS; the password was not sent")
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
-        server.send_message(letter)
+        try:
+            server.send_message(letter)
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, smtplib.SMTPNotSupportedError):
+            raise
+        except OSError as error:
+            raise MaybeSent(type(error).__name__) from error
+        with suppress(OSError):  # the server has the mail: however it says goodbye
+            server.quit()

@@ -61,6 +61,12 @@ def for_dashboard(whole: Mapping[str, str], url: str) -> dict[str, str]:
     return without_secrets(whole) | openid | {"STRADES_DASHBOARD_DATABASE": url}
 
 
+def for_digests(whole: Mapping[str, str], url: str) -> dict[str, str]:
+    """As `for_dashboard`, with the mail server: of the process that sends digests, which serves nothing."""
+    server = Settings().alert_smtp
+    return for_dashboard(whole, url) | ({"STRADES_ALERT_SMTP": server} if server else {})
+
+
 def for_alerts(whole: Mapping[str, str]) -> dict[str, str]:
     """As `without_secrets`, with where alerts go."""
     found = Settings().model_dump(include=set(ALERT_FIELDS), exclude_none=True)

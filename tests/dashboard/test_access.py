@@ -22,6 +22,7 @@ POSTED = {
     "invitation_create",
     "feed_seen",
     "profile_save",
+    "digest_save",
     "contact_act",
     "contact_cards_read",
     "organization_act",
@@ -98,6 +99,8 @@ ARGUMENTS = {
     "connection_end": [10**6],
     "person_change": [10**6],
     "invitation": ["nope"],
+    "digest_confirm": ["nope"],
+    "digest_stop": ["nope"],
 }
 
 

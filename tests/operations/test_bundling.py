@@ -10,7 +10,9 @@ import pytest
 from strades_pipelines.operations.bundle_commands import app
 from strades_pipelines.settings import PROJECT, settings
 from tests.research.bars import Run, bar_file, runner
+from tests.shut_in import shut_in
 
+__all__ = ["shut_in"]
 DOCS = PROJECT / "docs"
 NAMES = "--name", "cross", "--version", "1.0.0", "--title", "Two means", "--licence", "Apache-2.0"
 
@@ -23,6 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return runner(monkeypatch, capsys)
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_the_page_on_bundles_from_a_strategy_to_an_installed_bundle(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,14 +12,16 @@ from strades_pipelines.settings import settings
 from tests.brokerage.conftest import BTC, START, AddCandles, add_candles, market
 from tests.dashboard.conftest import store
 from tests.research.bars import runner
+from tests.shut_in import shut_in
 
-__all__ = ["add_candles", "market"]
+__all__ = ["add_candles", "market", "shut_in"]
 Connection = psycopg.Connection[Any]
 NOW = START + timedelta(hours=2)
 MAKE = "bundle make sma_cross --instrument BTC_USDT --interval 1m --param fast=2 --param slow=4 --name cross " \
     "--version 1.0.0 --title Means --licence MIT --json --output"  # fmt: skip
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_what_was_corrected_since_is_verified_as_it_stood(
     add_candles: AddCandles,
     market: Connection,

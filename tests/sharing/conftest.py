@@ -11,6 +11,7 @@ from strades_pipelines.sharing.bundle_file import Bundle
 from strades_pipelines.sharing.making import Provenance, make_bundle
 from strades_pipelines.sharing.manifest import Label
 from tests.research.bars import bar_file
+from tests.shut_in import require_isolation
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 LABEL = Label(name="hold", version="1.0.0", title="Holds two", licence="Apache-2.0")
@@ -51,6 +52,7 @@ def bundle(shop: Path, key: AuthorKey) -> Bundle:
 
 def make(folder: Path, key: AuthorKey, name: str, *given: str) -> Bundle:
     """A bundle of a strategy of the folder over its wave."""
+    require_isolation()
     data, terms = DataChoice(files=[str(folder / "wave.csv")]), TermsChoice(fee="percent:0.1")
     return make_bundle(
         str(folder / name), given, data, terms, LABEL, key=key, at=AT, provenance=lambda _: Provenance("a test", "free")

@@ -27,6 +27,7 @@ from strades_pipelines.sharing.verification import (
 )
 from strades_pipelines.system.isolation import Limits
 from tests.research.bars import CLOSES, bar_file
+from tests.shut_in import require_isolation
 
 HOSTILE = """
 import os
@@ -193,6 +194,7 @@ def test_code_that_asks_for_more_than_it_says_is_refused(bundle: Bundle, shop: P
 
 def run_code(shop: Path, text: str, *, seconds: float = 60.0, **limits: int) -> None:
     """Run a strategy called `Hostile` over the wave."""
+    require_isolation()
     bars = DataChoice(files=[str(shop / "wave.csv")]).bars()
     question = Question("code/hostile.py", "Hostile", {}, {}, bars, Limits(**limits))
     rerun({"code/hostile.py": text.encode()}, question, seconds=seconds)

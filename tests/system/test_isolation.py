@@ -12,7 +12,9 @@ import pytest
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.system import isolation
 from strades_pipelines.system.isolation import IsolationUnavailable, check_available
+from tests.shut_in import require_isolation, shut_in
 
+__all__ = ["shut_in"]
 SHUT_IN = f"""
 import ctypes, fcntl, json, os, socket, struct, subprocess, sys, threading
 from pathlib import Path
@@ -114,6 +116,7 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_code_that_is_shut_in_has_no_network_no_process_and_no_file_of_others(tmp_path: Path, secret: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -147,6 +150,7 @@ def test_code_that_is_shut_in_has_no_network_no_process_and_no_file_of_others(tm
     assert secret.read_text() == "a secret"
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_a_process_of_several_threads_is_not_shut_in() -> None:
     text = """
 import threading, time
@@ -161,11 +165,11 @@ isolate(readable=[], writable=Path("/tmp"))
 
 
 def test_a_machine_that_cannot_shut_a_process_in_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_available()
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(IsolationUnavailable, match=r"expected Linux on x86-64, .* on aarch64"):
         check_available()
     monkeypatch.undo()
+    require_isolation()
     monkeypatch.setattr(isolation, "_landlock_abi", lambda: -1)
     with pytest.raises(IsolationUnavailable, match="Landlock"):
         check_available()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -56,6 +57,7 @@ TOOLBAR_HEIGHT = """(() => { const bar = document.querySelector('.frame .bar');
     return bar ? bar.offsetHeight - (bar.querySelector('.chip.danger') ? 39 : 0) : 0; })()"""
 CUT = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
 MOST_SHIFT = 0.05
+LARGEST_PICTURE = 60_000  # bytes
 # What people wrote and what programs are called is the same in every language.
 TEXTS = """() => {
     const MARKED = "code, pre, .id, [translate=no], [lang]:not(html)";
@@ -166,6 +168,23 @@ def look(desk: "Page", phone: "Page", path: str, *, has_known_frame: bool) -> tu
         page.evaluate(SHORTEN)
         found += [f"{language}, {one}" for one in violations(page, has_known_frame=has_known_frame)]
     return [f"{path}: {one}" for one in found], paint
+
+
+def picture_for_docs(page: "Page", name: str) -> None:
+    """Where STRADES_DOCS_PICTURES names a folder, keep what a desk shows of a page, in light colours and few of them.
+
+    64 colours make it a third as large as the browser's file; no picture of `docs/` has 60 kB.
+    """
+    folder = os.environ.get("STRADES_DOCS_PICTURES")
+    if folder:
+        from PIL import Image
+
+        page.evaluate("document.documentElement.dataset.theme = 'light'")
+        page.evaluate("window.scrollTo(0, 0)")
+        whole = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        path = Path(folder) / f"{name}.png"
+        whole.quantize(64).save(path, optimize=True)
+        assert path.stat().st_size < LARGEST_PICTURE, f"{path} has {path.stat().st_size} bytes"
 
 
 def screenshots(page: "Page", path: str, *kinds: str) -> None:

@@ -25,7 +25,7 @@ from strades_pipelines.sharing.bundle_file import Bundle
 from strades_pipelines.sharing.bundle_requests import DATA_FOLDER, carry_out_request
 from strades_pipelines.supervision.bundle_request_watch import WAITING
 from tests.dashboard.browser.conftest import Installation, PageOf, State, make_account
-from tests.dashboard.browser.pages import PHONE, crawl, look, violations
+from tests.dashboard.browser.pages import PHONE, crawl, look, picture_for_docs, violations
 from tests.dashboard.browser.sharing import share_bundle, store_body
 from tests.dashboard.browser.watching import Watched, sign_in, sign_up
 from tests.dashboard.browser.world import NOW, SERIES, refusing_connections, rows_of
@@ -49,6 +49,7 @@ OF_A_MOMENT = {
     *("mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_generate_recovery_codes"),
     *("automation_request", "run", "run_again", "run_cancel", "command", "resume", "data_request", "data_bytes"),
     *("flatten", "order_cancel", "data_answer", "calendar_feed", "calendar_revoke", "choice_save", "person_change"),
+    *("digest_confirm", "digest_stop"),  # of a mail: test_community.py opens one
     *("automation_resume", "connection_end", "health", "data_restore", "openid_sign_in", "openid_callback"),
     *("openid_connect", "openid_disconnect", "openid_again", "mfa_login_webauthn", "mfa_reauthenticate_webauthn"),
     *("mfa_edit_webauthn", "mfa_remove_webauthn", "account_set_password", "live_request", "live_approve"),
@@ -255,6 +256,7 @@ def test_a_bundle_is_published_verified_and_installed_by_another_and_a_flipped_b
         ada.send("button:text-is('Install')")
         assert carry_out() == "installed"
         page.wait_for_selector("text=✓ installed")
+        picture_for_docs(page, "shop")
         assert len(list(tmp_path.glob("bundles/*/hold-1.0.0/code/hold.py"))) == 1
 
         flipped = bytearray(bundle.body)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dashboard.browser.conftest import Installation, PageOf, State
-from tests.dashboard.browser.pages import PHONE, look
+from tests.dashboard.browser.pages import PHONE, look, picture_for_docs
 from tests.dashboard.browser.watching import Watched, sign_up
 from tests.dashboard.browser.world import rows_of
+from tests.dashboard.conftest import point_at, restored
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -33,6 +34,20 @@ def people(installation: Installation, admin: State, browser: "Browser") -> dict
             sign_up(context.new_page(), invitation, name)
             found[name] = context.storage_state()
     return found
+
+
+def stop_link(database: str, name: str) -> str:
+    """The link by which the mails of a person about the feed end."""
+    with restored():
+        point_at(database)
+        from dashboard.accounts.models import User
+        from dashboard.community.digests import choose_digest, digest_of, token_of
+
+        person = User.objects.get(pseudo=name)
+        choose_digest(person, every="week", address=f"{name}@example.org", language="en")
+        found = digest_of(person)
+        assert found is not None
+        return f"/digest/stop/{token_of(found, 'stop')}/"
 
 
 def press(person: Watched, act: str, name: str) -> None:
@@ -87,6 +102,7 @@ def test_two_people_share_a_wallet_a_message_and_a_time(
     olga.send("button[value='share']")
     pete.goto(thread)
     assert "gateio:BTC_USDT" in pete.page.inner_text("#messages .record")
+    picture_for_docs(pete.page, "thread")
     pete.follow("#messages .record a")
     assert fill in pete.page.inner_text("main")
 
@@ -97,6 +113,7 @@ def test_two_people_share_a_wallet_a_message_and_a_time(
     olga.page.select_option("#id_people", label="pete")
     olga.send("main button.primary")
     meeting = olga.page.url.removeprefix(installation.url)
+    picture_for_docs(olga.page, "event")
     pete.goto("/events/")
     pete.follow("text=Study of a day")
     pete.page.select_option("#id_answer", "yes")
@@ -113,6 +130,9 @@ def test_two_people_share_a_wallet_a_message_and_a_time(
     olga.send("button[value='unshare']")
     pete.goto(thread)
     assert HIDDEN in pete.page.inner_text("#messages .record")
+    pete.goto("/community/")
+    assert "olga mentioned you in a message" in pete.page.inner_text("main")
+    picture_for_docs(pete.page, "community")
     acts = dict(rows_of(installation.database, EVENTS))
     assert (acts["friend_added"], acts["wallet_shared"], acts["message_sent"], acts["event_answered"]) == (1, 1, 1, 1)
 
@@ -144,6 +164,7 @@ def test_pages_of_people_keep_nobody_out_speak_french_and_fit_a_phone(
     pete.follow("text=Study of a day")
     meeting = pete.page.url.removeprefix(installation.url)
     problems: list[str] = []
+    stop = stop_link(installation.database, "olga")
     of_olga: tuple[str, ...] = (
         "/community/",
         "/contacts/",
@@ -152,6 +173,7 @@ def test_pages_of_people_keep_nobody_out_speak_french_and_fit_a_phone(
         "/messages/new/",
         thread,
         "/messages/?q=look",
+        stop,
     )
     of_olga += ("/events/", "/events/new/", meeting, "/wallets/paper/sharing/", "/agenda/?day=2024-01-03")
     pages = {

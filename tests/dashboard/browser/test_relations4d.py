@@ -10,7 +10,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.system.ports import free_port
 from tests.conftest import cloned
 from tests.dashboard.browser.conftest import Installation, PageOf, State, dashboard_running
-from tests.dashboard.browser.pages import left_in_english, screenshots, violations
+from tests.dashboard.browser.pages import left_in_english, picture_for_docs, screenshots, violations
 from tests.dashboard.browser.watching import Watched
 from tests.dashboard.browser.world import fill
 from tests.serving.browsing import browser_program
@@ -268,3 +268,6 @@ def test_without_a_script_and_on_a_phone_the_picture_and_the_tables_say_the_same
     for path in paths if os.environ.get("STRADES_SCREENSHOTS") else ():
         opened(watched, path)
         screenshots(watched.page, path, "light", "dark")
+    if os.environ.get("STRADES_DOCS_PICTURES"):
+        opened(watched, paths[-1])
+        picture_for_docs(watched.page, "4d")

@@ -1,9 +1,10 @@
 """One's data as a file, and erased: nothing of a person is left but what he did, under a number.
 
-Tried through the pages: dashboard.community.own_data_views.
+Tried through the pages: dashboard.community.own_data_views, dashboard.shop.personal_data.
 """
 
 import json
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,12 +17,19 @@ from dashboard.community.models import MemberRole
 from dashboard.community.organizations import create_organization, invite, join, member_ids, membership, share_note
 from dashboard.community.own_data import erase
 from dashboard.messaging.threads import send_message, start_thread
+from dashboard.shop.credits import credits_of, give
+from strades_pipelines.sharing.author_key import AuthorKey
+from strades_pipelines.sharing.bundle_file import Bundle
 from tests.dashboard.community.people import make_contacts, person
-from tests.dashboard.conftest import PASSWORD, ClientOf, rows_of
+from tests.dashboard.conftest import CLOCK, PASSWORD, ClientOf, rows_of
+from tests.dashboard.test_shop import published, upload
+from tests.sharing.conftest import bundle, key, shop
+from tests.sharing.test_verification import signed
 
 if TYPE_CHECKING:
     from django.test import Client
 
+__all__ = ["bundle", "key", "shop"]
 SECRET = "zyxwv"  # in all that bob writes
 TABLES = """
     SELECT tablename FROM pg_tables
@@ -113,3 +121,69 @@ def test_the_name_of_an_erased_person_is_nobody_elses(browsers: dict[str, "Clien
     for name, status in (("bob", 200), ("erased-999", 200), ("carol", 302)):
         form = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
         assert client_of(None).post("/account/sign-up/", form).status_code == status, name
+
+
+def text(client: "Client", path: str) -> str:
+    return str(client.get(path).content.decode())
+
+
+@pytest.fixture
+def items(browsers: dict[str, "Client"], bundle: Bundle, key: AuthorKey) -> dict[str, str]:
+    """Addresses of bob's items: one that ada was given, one that she waits for, a draft. He reported one of eve's."""
+    bob, ada, eve = browsers["bob"], browsers["ada"], browsers["eve"]
+    found = {"given": published(bob, bundle.body, "credits", "2")}
+    give(person("ada"), 5, by=person("bob"), reason=SECRET, key=uuid4(), at=CLOCK)
+    ada.post(f"{found['given']}ask/")
+    found["waits"] = published(bob, signed(bundle, key, version="1.0.1", title=SECRET).body, "by_hand")
+    ada.post(f"{found['waits']}ask/")
+    found["draft"] = upload(bob, signed(bundle, key, version="1.0.2", title=SECRET).body)["Location"]
+    found["of eve"] = published(eve, signed(bundle, key, version="1.0.3").body, "by_hand")
+    bob.post(f"{found['of eve']}report/", {"reason": SECRET})
+    bob.post(f"{found['of eve']}ask/")
+    bob.post(f"{found['given']}verify/", {"key": str(uuid4())})
+    return found
+
+
+def test_the_file_has_the_bundles_of_a_person_and_what_he_did_in_the_shop(
+    browsers: dict[str, "Client"], items: dict[str, str], bundle: Bundle
+) -> None:
+    found = json.loads(browsers["bob"].get("/settings/data.json").content)
+    states = [(one["version"], one["state"]) for one in found["items of the shop"]]
+    assert states == [("1.0.0", "published"), ("1.0.1", "published"), ("1.0.2", "draft")]
+    assert b64decode(found["items of the shop"][0]["bundle"]) == bundle.body
+    assert [one["state"] for one in found["bundles asked for"]] == ["requested"]
+    assert [one["amount"] for one in found["credits"]] == [2]
+    assert [one["amount"] for one in found["credits given"]] == [5]
+    assert [one["reason"] for one in found["reports of bundles"]] == [SECRET]
+    assert [(one["kind"], one["outcome"]) for one in found["bundles verified and installed"]] == [("verify", None)]
+    theirs = json.loads(browsers["ada"].get("/settings/data.json").content)
+    assert theirs["items of the shop"] == theirs["credits given"] == theirs["reports of bundles"] == []
+    assert [(one["item__version"], one["state"]) for one in theirs["bundles asked for"]] == [
+        ("1.0.0", "granted"), ("1.0.1", "requested"),
+    ]  # fmt: skip
+
+
+def test_items_of_an_erased_person_are_withdrawn_and_say_so_and_what_nobody_was_given_is_gone(
+    browsers: dict[str, "Client"], items: dict[str, str], bundle: Bundle, site: str
+) -> None:
+    bob, ada = person("bob"), browsers["ada"]
+    assert {"shop_items", "shop_reports", "shop_credits"} <= set(places_of(site, SECRET))
+    erase(bob)
+    assert places_of(site, SECRET) == []
+    assert set(places_of(site, "bob")) <= {"account_changes"}
+    page = text(ada, items["given"])
+    assert "Withdrawn: its owner erased the account." in page
+    assert f"erased-{bob.pk}" in page
+    assert ada.get(f"{items['given']}bundle.zip").content == bundle.body  # who was given it keeps it
+    assert [ada.get(items[name]).status_code for name in ("waits", "draft")] == [404, 404]
+    assert browsers["eve"].get(items["given"]).status_code == 404
+    assert (credits_of(person("ada")), credits_of(bob)) == (3, 2)
+    assert "waits for you" not in text(browsers["eve"], items["of eve"])
+    assert "withdrew a bundle" in text(ada, "/community/")
+
+
+def test_a_withdrawn_item_of_somebody_who_is_there_says_nothing_of_an_erasure(
+    browsers: dict[str, "Client"], items: dict[str, str]
+) -> None:
+    browsers["bob"].post(f"{items['given']}state/", {"state": "withdrawn"})
+    assert "erased the account" not in text(browsers["ada"], items["given"])
