@@ -5,6 +5,7 @@ dashboard.meetings.views.
 """
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,14 @@ def plan(browser: "Client", **changes: object) -> int:
 def calendar_file(uid: str = "a", start: str = ":20240110T100000Z", title: str = "Other", more: str = "") -> bytes:
     """A calendar of one event."""
     return EVENT.format(uid=uid, start=start, title=title, more=more).replace("\n", "\r\n").encode()
+
+
+def own_zone(name: str, rule: str = "FREQ=YEARLY") -> str:
+    """The definition of a time zone in a file, two hours before UTC."""
+    return (
+        f"BEGIN:VTIMEZONE\nTZID:{name}\nBEGIN:STANDARD\nDTSTART:20231201T000000\nTZOFFSETFROM:+0100\n"
+        f"TZOFFSETTO:+0200\nRRULE:{rule}\nEND:STANDARD\nEND:VTIMEZONE\n"
+    )
 
 
 def read_file(browser: "Client", body: bytes) -> str:
@@ -183,6 +192,33 @@ def test_an_event_that_cannot_be_had_is_left_out_and_named(browsers: Browsers, m
     page = read_file(browsers["ada"], calendar_file(more=more))
     assert "Left out, for their times or repeats: 1." in page
     assert Meeting.objects.count() == 0
+
+
+@pytest.mark.parametrize("begin", ["BEGIN:VTIMEZONE", "be gin;x=y:vtimezone", "\u000bBEGIN:VTIME\n ZONE"])
+def test_a_zone_that_a_file_defines_is_not_worked_out(browsers: Browsers, begin: str) -> None:
+    """One that changes each second would take minutes."""
+    zone = own_zone("Odd", "FREQ=SECONDLY").replace("BEGIN:VTIMEZONE", begin).replace("\n", "\r\n").encode()
+    body = calendar_file(start=";TZID=Odd:20240110T100000").replace(b"PRODID:other\r\n", b"PRODID:other\r\n" + zone)
+    started = time.process_time()
+    assert "Left out, for their times or repeats: 1." in read_file(browsers["ada"], body)
+    assert time.process_time() - started < 1
+    assert Meeting.objects.count() == 0
+
+
+def test_no_file_decides_a_time_of_another(browsers: Browsers) -> None:
+    zone = own_zone("Custom").replace("\n", "\r\n").encode()
+    body = calendar_file(start=";TZID=Custom:20240110T100000")
+    read_file(browsers["ada"], body.replace(b"PRODID:other\r\n", b"PRODID:other\r\n" + zone))
+    assert "Left out" in read_file(browsers["bob"], body)
+    assert Meeting.objects.count() == 0
+
+
+def test_a_zone_with_a_windows_name_is_known(browsers: Browsers) -> None:
+    zone = own_zone("W. Europe Standard Time").replace("\n", "\r\n").encode()
+    body = calendar_file(start=";TZID=W. Europe Standard Time:20240110T100000")
+    read_file(browsers["ada"], body.replace(b"PRODID:other\r\n", b"PRODID:other\r\n" + zone))
+    [row] = Meeting.objects.all()
+    assert (row.zone, row.starts_at) == ("Europe/Berlin", datetime(2024, 1, 10, 9, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
