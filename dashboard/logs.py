@@ -5,8 +5,8 @@ import re
 import time
 
 SECONDS_BETWEEN = 60
-# An address of these is the key itself: of a calendar feed, of an invitation.
-KEY_IN_ADDRESS = re.compile(r"(/(?:calendar|invitation)/)[^/\s'\"]+")
+# An address of these is the key itself: of a calendar feed, of an invitation, to an organization too.
+KEY_IN_ADDRESS = re.compile(r"(/(?:calendar|invitation|organizations/join)/)[^/\s'\"]+")
 
 
 class OnceAMinute(logging.Filter):

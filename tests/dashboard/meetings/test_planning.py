@@ -15,7 +15,7 @@ from icalendar import Calendar
 
 from dashboard.community.contacts import block
 from dashboard.community.models import MemberRole
-from dashboard.community.organizations import create_organization, invite, join, membership
+from dashboard.community.organizations import change_member, create_organization, invite, join, membership
 from dashboard.meetings.models import Guest, Meeting
 from tests.dashboard.community.people import make_contacts, person
 from tests.dashboard.conftest import CLOCK, ClientOf, rows_of
@@ -125,6 +125,23 @@ def test_a_form_that_makes_no_sense_plans_nothing(browsers: Browsers, wrong: dic
     assert Meeting.objects.count() == 0
 
 
+def test_an_event_is_planned_once_a_form(browsers: Browsers) -> None:
+    [key] = re.findall(r'name="key" value="([^"]+)"', browsers["ada"].get("/events/new/").content.decode())
+    for _ in range(2):
+        assert plan(browsers["ada"], key=key) == 302
+    assert Meeting.objects.count() == 1
+
+
+def test_a_block_hides_a_guest_and_his_answer(browsers: Browsers) -> None:
+    make_contacts(person("ada"), person("cy"))
+    plan(browsers["ada"], people=[person("bob").pk, person("cy").pk])
+    path = f"/events/{Meeting.objects.get().pk}/"
+    assert f'name="id" value="{person("cy").pk}"' in browsers["bob"].get(path).content.decode()
+    assert browsers["bob"].post("/contacts/act/", {"act": "block", "id": person("cy").pk}).status_code == 302
+    assert ">cy<" not in browsers["bob"].get(path).content.decode()
+    assert ">bob<" not in browsers["cy"].get(path).content.decode()
+
+
 def test_an_organizations_event_is_its_members(browsers: Browsers) -> None:
     desk = create_organization(person("ada"), "Desk")
     mine = membership(person("ada"), desk.pk)
@@ -133,6 +150,36 @@ def test_an_organizations_event_is_its_members(browsers: Browsers) -> None:
     assert plan(browsers["ada"], organization=desk.pk) == 302
     assert "Study" in browsers["cy"].get("/events/").content.decode()
     assert "Study" not in browsers["bob"].get("/events/").content.decode()
+
+
+def test_who_left_an_organization_reads_its_events_no_more(browsers: Browsers, site: str) -> None:
+    desk = create_organization(person("ada"), "Desk")
+    mine = membership(person("ada"), desk.pk)
+    assert mine is not None
+    join(person("cy"), invite(mine, MemberRole.OWNER))
+    plan(browsers["ada"], organization=desk.pk)
+    [row] = Meeting.objects.all()
+    path = f"/events/{row.pk}/"
+    answer = {"act": "answer", "answer": "yes", "reminder": "60"}
+    for name in ("ada", "cy"):
+        browsers[name].post(f"{path}act/", answer)
+    theirs = membership(person("cy"), desk.pk)
+    assert theirs is not None
+    change_member(mine, theirs.pk, None)
+    assert browsers["cy"].get(path).status_code == browsers["cy"].post(f"{path}act/", answer).status_code == 404
+    for page in ("/events/", "/events/events.ics", "/agenda/?day=2024-01-05"):
+        assert "Study" not in browsers["cy"].get(page).content.decode(), page
+    assert ">cy<" not in browsers["ada"].get(path).content.decode()
+    join(person("bob"), invite(mine, MemberRole.OWNER))
+    theirs = membership(person("bob"), desk.pk)
+    assert theirs is not None
+    change_member(theirs, mine.pk, None)  # who planned it keeps his own words, and is told of no answer
+    browsers["bob"].post(f"{path}act/", answer)
+    shown = browsers["ada"].get(path).content.decode()
+    assert "Study" in shown
+    assert ">bob<" not in shown
+    query = "SELECT value -> 'readers' FROM ops.events WHERE event_type_id = 'event_answered' AND user_id = 'person:%s'"
+    assert rows_of(site, query % person("bob").pk) == [([person("bob").pk],)]
 
 
 def test_after_a_block_an_event_is_gone(browsers: Browsers) -> None:
