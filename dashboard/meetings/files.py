@@ -92,7 +92,7 @@ def _without_zones(body: bytes) -> str:
     from icalendar.parser import Contentlines
 
     kept, is_zone = [], False
-    for line in Contentlines.from_ical(body):
+    for line in Contentlines.from_ical(body):  # type: ignore[no-untyped-call]
         name, value = "", ""
         if "VTIMEZONE" in line.upper():
             name, _parameters, value = line.parts()

@@ -84,7 +84,8 @@ def start_thread(
     try:
         record_act(row, "thread_started", by=person, readers=readers)
     except IntegrityError:
-        return Thread.objects.get(key=key, started_by=person)
+        known: Thread = Thread.objects.get(key=key, started_by=person)
+        return known
     if organization is None:
         Reader.objects.bulk_create(Reader(thread=row, person=one) for one in {person, *people})
     return row
