@@ -5,8 +5,8 @@ import re
 import time
 
 SECONDS_BETWEEN = 60
-# An address of these is the key itself: of a calendar feed, of an invitation, of a mail's link.
-KEY_IN_ADDRESS = re.compile(r"(/(?:calendar|invitation|digest/confirm|digest/stop)/)[^/\s'\"]+")
+# An address of these is the key itself: of a calendar feed, of an invitation, to an organization too, of a mail's link.
+KEY_IN_ADDRESS = re.compile(r"(/(?:calendar|invitation|organizations/join|digest/confirm|digest/stop)/)[^/\s'\"]+")
 
 
 class OnceAMinute(logging.Filter):

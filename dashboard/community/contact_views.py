@@ -1,6 +1,7 @@
 """Contacts: requests, the directory, blocks, vCard files."""
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -14,15 +15,18 @@ from dashboard.community.contacts import (
     block,
     contacts_of,
     directory,
+    listed_people,
     open_requests,
     remove_contact,
     request_contact,
     unblock,
 )
 from dashboard.community.forms import FileForm
-from dashboard.community.models import Block
+from dashboard.community.models import Block, Contact
 from dashboard.community.vcards import read_cards, write_cards
 from dashboard.gateway.reading import parse_whole
+from dashboard.meetings.planning import people_of_meetings
+from dashboard.messaging.threads import people_of_threads
 from dashboard.overall_data.clock import read_text
 
 LARGEST_ID = 2**63 - 1
@@ -60,7 +64,7 @@ def contact_act(request: HttpRequest) -> HttpResponse:
     if act in ("accept", "decline") and number is not None:
         answer_request(person, number, accepts=act == "accept")
         return redirect("contacts")
-    other = next((one for one in _reachable(person, act) if one.pk == number), None)
+    other = None if number is None else _target(person, act, number)
     if other is None:
         raise Http404
     try:
@@ -70,14 +74,21 @@ def contact_act(request: HttpRequest) -> HttpResponse:
     return redirect("contacts")
 
 
-def _reachable(person: User, act: str) -> list[User]:
-    if act == "unblock":
-        return [row.blocked for row in Block.objects.filter(blocked_by=person, ended_at=None).select_related("blocked")]
-    if act == "request":
-        return directory(person)
-    if act in ("remove", "block"):
-        return [*contacts_of(person), *(row.other(person) for row in open_requests(person)), *directory(person)]
-    return []
+def _target(person: User, act: str, number: int) -> User | None:
+    """Whom an act may be about, of all that a page shows to the person; else None."""
+    pairs = Contact.objects.filter(Q(asked_by=person) | Q(asked=person), ended_at=None)
+    known = Q(pk__in=pairs.values("asked_by")) | Q(pk__in=pairs.values("asked"))
+    listed = Q(pk__in=listed_people(person).values("pk"))
+    allowed = {
+        "unblock": lambda: Q(pk__in=Block.objects.filter(blocked_by=person, ended_at=None).values("blocked")),
+        "request": lambda: listed,
+        "remove": lambda: known,
+        "block": lambda: known | listed | Q(pk__in=people_of_threads(person) | people_of_meetings(person)),
+    }
+    if act not in allowed:
+        return None
+    found: User | None = User.objects.exclude(pk=person.pk).filter(allowed[act](), pk=number).first()
+    return found
 
 
 @require_safe

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from dashboard.accounts.models import User
 from dashboard.community.acts import record_act
@@ -46,14 +46,20 @@ def open_requests(person: User) -> list[Contact]:
     return [row for row in found if row.other(person).pk not in hidden]
 
 
-def directory(person: User, words: str = "") -> list[User]:
-    """Who wants to be found, and members of the person's organizations, by name; without blocked people."""
+def listed_people(person: User) -> QuerySet[User]:
+    """Who wants to be found, and members of the person's organizations; without blocked people."""
     shared = Member.objects.filter(person=person, ended_at=None).values("organization")
     colleagues = Member.objects.filter(organization__in=shared, ended_at=None).values("person")
     found = User.objects.filter(Q(profile__is_listed=True) | Q(pk__in=colleagues), is_active=True)
-    found = found.exclude(pk=person.pk).exclude(pk__in=blocked_people(person))
+    hidden: QuerySet[User] = found.exclude(pk=person.pk).exclude(pk__in=blocked_people(person))
+    return hidden
+
+
+def directory(person: User, words: str = "") -> list[User]:
+    """The first MOST_LISTED of the listed people by name; by what somebody wrote only who shows it is found."""
+    found = listed_people(person)
     if words:
-        found = found.filter(Q(pseudo__icontains=words) | Q(profile__about__icontains=words))
+        found = found.filter(Q(pseudo__icontains=words) | Q(profile__is_listed=True, profile__about__icontains=words))
     return list(found.select_related("profile").order_by("pseudo")[:MOST_LISTED])
 
 

@@ -59,8 +59,9 @@ class MemberRoleForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """A note, or a selection of markets, for an organization."""
+    """A note, or a selection of markets, for an organization. `key` makes the form one note."""
 
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     title = NameField(label=gettext_lazy("Title"), max_length=80)
     text = ProseField(label=gettext_lazy("Note"), max_length=LONGEST_NOTE, required=False)
     instruments = forms.CharField(

@@ -183,6 +183,7 @@ class OrganizationNote(models.Model):
     text = models.TextField(blank=True)
     instruments = models.JSONField(default=list)  # VENUE:SYMBOL; empty for a note
     written_at = models.DateTimeField()
+    key = models.UUIDField(null=True, unique=True)  # that of the form, so that it is shared once
 
     class Meta:
         """Found by organization, newest first."""

@@ -1,9 +1,9 @@
 """Organizations: one's own, one of them with its members, invitations and notes, and the page of an invitation."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.accounts.models import User
-from dashboard.community.contacts import Refused
+from dashboard.community.contacts import Refused, blocked_people
 from dashboard.community.forms import MemberRoleForm, NoteForm, OrganizationForm
 from dashboard.community.models import (
     LEVELS,
@@ -30,11 +30,12 @@ from dashboard.community.organizations import (
     join,
     membership,
     open_invitation,
+    open_invitations,
     organizations_of,
+    revoke_invitation,
     share_note,
 )
 from dashboard.gateway.reading import parse_whole
-from strades_pipelines.settings import settings
 
 LARGEST_ID = 2**63 - 1
 SHOWN_NOTES = 30
@@ -72,24 +73,32 @@ def organizations(request: HttpRequest) -> HttpResponse:
 def organization(request: HttpRequest, organization_id: int) -> HttpResponse:
     """One organization, for its members; for others there is none."""
     member = _member(request, organization_id)
-    own, now = member.organization, settings().now()
-    notes = OrganizationNote.objects.filter(organization=own).select_related("author").order_by("-written_at", "-id")
+    own, hidden = member.organization, blocked_people(member.person)
+    is_owner = member.role == MemberRole.OWNER
+    members = own.members.filter(ended_at=None).select_related("person").order_by("person__pseudo")
+    notes = (
+        OrganizationNote.objects.filter(organization=own)
+        .exclude(author__in=hidden)
+        .select_related("author")
+        .order_by("-written_at", "-id")
+    )
     wallets = WalletOwner.objects.filter(organization=own, ended_at=None)
     shares = WalletShare.objects.filter(organization=own, ended_at=None, owner__ended_at=None)
     context = {
         "organization": own,
         "member": member,
-        "is_owner": member.role == MemberRole.OWNER,
+        "is_owner": is_owner,
         "may_write": member.role != MemberRole.VIEWER,
-        "members": own.members.filter(ended_at=None).select_related("person").order_by("person__pseudo"),
-        "invitations": own.invitations.filter(Q(expires_at__gt=now) | Q(used_at__isnull=False))
+        "members": members if is_owner else members.exclude(person__in=hidden),  # an owner goes on to manage them
+        "invitations": (own.invitations.exclude(used_at=None) | open_invitations(own))
+        .exclude(used_by__in=[] if is_owner else hidden)
         .select_related("used_by", "created_by")
         .order_by("-created_at")[:20],
         "notes": notes[:SHOWN_NOTES],
         "wallets": [(row.wallet, None) for row in wallets]
         + [(row.owner.wallet, LEVELS[Level(row.level)]) for row in shares.select_related("owner")],
         "roles": ROLES.items(),
-        "note_form": NoteForm(),
+        "note_form": NoteForm(initial={"key": uuid4()}),
         "link": request.session.pop(LINK, None),
     }
     return render(request, "community/organization.html", context)
@@ -128,6 +137,12 @@ def _invite(request: HttpRequest, member: Member) -> None:
         request.session[LINK] = request.build_absolute_uri(reverse("organization_join", args=[token]))
 
 
+def _revoke(request: HttpRequest, member: Member) -> None:
+    number = parse_whole(request.POST.get("invitation", ""), LARGEST_ID)
+    if number is not None:
+        revoke_invitation(member, number)
+
+
 def _change(request: HttpRequest, member: Member) -> None:
     form, number = MemberRoleForm(request.POST), parse_whole(request.POST.get("member", ""), LARGEST_ID)
     if form.is_valid() and number is not None:
@@ -150,6 +165,7 @@ def _note(request: HttpRequest, member: Member) -> None:
 
 _ACTS: dict[str, Callable[[HttpRequest, Member], None]] = {
     "invite": _invite,
+    "revoke": _revoke,
     "change": _change,
     "end": _end,
     "note": _note,

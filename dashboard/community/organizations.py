@@ -1,11 +1,23 @@
 """Organizations: members and what they may do, invitations, notes. Each change is an act that all members read."""
 
-from django.db import transaction
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from dashboard.accounts.models import User
 from dashboard.community.acts import record_act
 from dashboard.community.contacts import Refused
-from dashboard.community.models import Member, MemberInvitation, MemberRole, Organization, OrganizationNote, token_hash
+from dashboard.community.models import (
+    Level,
+    Member,
+    MemberInvitation,
+    MemberRole,
+    Organization,
+    OrganizationNote,
+    WalletShare,
+    token_hash,
+)
 from strades_pipelines.settings import settings
 
 MOST_ORGANIZATIONS, MOST_MEMBERS, MOST_INVITATIONS = 10, 200, 50
@@ -66,32 +78,64 @@ def invite(owner: Member, role: MemberRole) -> str:
     return token
 
 
+def revoke_invitation(owner: Member, invitation_id: int) -> None:
+    """End an invitation that nobody used; only an owner does. One that is over stays as it is.
+
+    Raises:
+        Refused: who asks is no owner.
+    """
+    if owner.role != MemberRole.OWNER:
+        raise Refused("right")
+    now = settings().now()
+    with transaction.atomic():
+        waiting = owner.organization.invitations.select_for_update().filter(used_at=None, expires_at__gt=now)
+        row = waiting.filter(pk=invitation_id).first()
+        if row is not None:
+            row.expires_at = now
+            value = {"organization": owner.organization_id, "role": row.role}
+            record_act(row, "invitation_revoked", by=owner.person, value=value)
+
+
+def open_invitations(organization: Organization) -> QuerySet[MemberInvitation]:
+    """Invitations that can still be used: whoever made one owns the organization now."""
+    owners = organization.members.filter(ended_at=None, role=MemberRole.OWNER.value).values("person")
+    found: QuerySet[MemberInvitation] = organization.invitations.filter(
+        used_at=None, expires_at__gt=settings().now(), created_by__in=owners
+    )
+    return found
+
+
 def open_invitation(token: str) -> MemberInvitation | None:
     """The invitation of a token that can still be used."""
-    found = MemberInvitation.objects.filter(
-        token_hash=token_hash(token), used_at=None, expires_at__gt=settings().now()
-    ).select_related("organization")
-    first: MemberInvitation | None = found.first()
-    return first
+    found = MemberInvitation.objects.filter(token_hash=token_hash(token)).select_related("organization")
+    row: MemberInvitation | None = found.first()
+    return row if row is not None and open_invitations(row.organization).filter(pk=row.pk).exists() else None
 
 
 @transaction.atomic
 def join(person: User, token: str) -> Organization | None:
-    """Use an invitation; None where it is used, too old or unknown. Of two people at once the database takes one."""
+    """Use an invitation; None where it is used, too old or unknown, or its maker owns the organization no more.
+
+    Of two people at once the database takes one.
+    """
     found = MemberInvitation.objects.select_for_update(of=("self",)).filter(token_hash=token_hash(token), used_at=None)
     row = found.select_related("organization").first()
     now = settings().now()
     if row is None or row.expires_at <= now:
         return None
     organization: Organization = row.organization
-    if membership(person, organization.pk) is not None:
+    # All members are locked, as by `change_member`: who is removed in this moment invites nobody any more.
+    members = list(organization.members.select_for_update().filter(ended_at=None))
+    if row.created_by_id not in {one.person_id for one in members if one.role == MemberRole.OWNER}:
+        return None
+    if person.pk in {one.person_id for one in members}:
         return organization  # the invitation stays for somebody else
-    if len(member_ids(organization)) >= MOST_MEMBERS:
+    if len(members) >= MOST_MEMBERS:
         return None
     row.used_by, row.used_at = person, now
     row.save()
     member = Member(organization=organization, person=person, role=row.role, joined_at=now)
-    readers = member_ids(organization)
+    readers = [one.person_id for one in members]
     record_act(member, "member_joined", by=person, readers=readers, value={"organization": organization.pk})
     return organization
 
@@ -99,6 +143,8 @@ def join(person: User, token: str) -> Organization | None:
 @transaction.atomic
 def change_member(by: Member, member_id: int, role: MemberRole | None) -> None:
     """Give a member another role, or end the membership where `role` is None. Rights end with it at once.
+
+    Who leaves takes his wallets along: what he shared with the organization ends.
 
     Raises:
         Refused: `right`, where `by` neither is an owner nor leaves himself; `last`, where nobody would own it.
@@ -120,13 +166,22 @@ def change_member(by: Member, member_id: int, role: MemberRole | None) -> None:
     if role is None:
         row.ended_at = settings().now()
         record_act(row, "member_left", by=by.person, readers=readers, value=value)
+        _end_shares(by.organization, row.person, by=by.person, readers=readers)
     else:
         row.role = role.value
         record_act(row, "member_changed", by=by.person, readers=readers, value={**value, "role": role})
 
 
-def share_note(member: Member, *, title: str, text: str, instruments: list[str]) -> None:
-    """Add a note or a selection of markets; a viewer only reads.
+def _end_shares(organization: Organization, leaver: User, *, by: User, readers: list[int]) -> None:
+    shares = WalletShare.objects.filter(organization=organization, owner__person=leaver, ended_at=None)
+    for share in shares.select_related("owner"):
+        share.ended_at = settings().now()
+        value = {"wallet": share.owner.wallet, "level": Level(share.level)}
+        record_act(share, "wallet_unshared", by=by, readers=readers, value=value)
+
+
+def share_note(member: Member, *, title: str, text: str, instruments: list[str], key: UUID | None = None) -> None:
+    """Add a note or a selection of markets, once a form; a viewer only reads.
 
     Raises:
         Refused: the member is a viewer.
@@ -140,6 +195,10 @@ def share_note(member: Member, *, title: str, text: str, instruments: list[str])
         text=text,
         instruments=instruments,
         written_at=settings().now(),
+        key=key,
     )
     value = {"organization": member.organization_id}
-    record_act(row, "note_shared", by=member.person, readers=member_ids(member.organization), value=value)
+    try:
+        record_act(row, "note_shared", by=member.person, readers=member_ids(member.organization), value=value)
+    except IntegrityError:
+        OrganizationNote.objects.get(key=key, author=member.person)

@@ -2,7 +2,11 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.db.models import Q
 
@@ -11,11 +15,21 @@ from dashboard.accounts.models import ERASED, Connection, User
 from dashboard.accounts.roles import Role
 from dashboard.community.acts import record_act
 from dashboard.community.contacts import Refused, profile_of
-from dashboard.community.models import Block, Contact, Digest, Member, OrganizationNote, WalletOwner, WalletShare
+from dashboard.community.models import (
+    Block,
+    Contact,
+    Digest,
+    Member,
+    Organization,
+    OrganizationNote,
+    WalletOwner,
+    WalletShare,
+)
 from dashboard.community.organizations import change_member
+from dashboard.gateway.commands import read_commands_by
 from dashboard.meetings.models import Guest, Meeting
 from dashboard.meetings.planning import cancel_meeting
-from dashboard.messaging.models import Message, Reader, Report
+from dashboard.messaging.models import Message, Reader, Report, Thread
 from dashboard.notations.models import Notation
 from dashboard.scheduler.models import CalendarFeed
 from dashboard.shop.personal_data import erase_shop_data, shop_data
@@ -23,12 +37,18 @@ from strades_pipelines.settings import settings
 
 # What of a row is a person's own, by the name in the file.
 ACCOUNT = ("pseudo", "email", "created_at", "country_code", "address", "name", "surname", "last_login", "role")
+SHARE = ("owner__wallet", "person__pseudo", "organization__name", "level", "shared_at", "ended_at")
+COMMAND = ("kind", "scope", "name", "requested_at", "reason", "outcome")
 
 
 def own_data(person: User) -> dict[str, Any]:
-    """All that is kept of a person and that he wrote, ready for JSON; times in UTC. Of others their names alone."""
+    """What is kept of a person and what he wrote, ready for JSON; times in UTC. Of others their names alone.
+
+    Keys and passwords are not in it, nor commands for wallets that he does not see any more.
+    """
     profile = profile_of(person)
     contacts = Contact.objects.filter(Q(asked_by=person) | Q(asked=person)).select_related("asked_by", "asked")
+    shares = WalletShare.objects.order_by("pk")
     document = {
         "account": {name: getattr(person, name) for name in ACCOUNT},
         "profile": {"listed": profile.is_listed, "about": profile.about},
@@ -69,10 +89,20 @@ def own_data(person: User) -> dict[str, Any]:
         "notations": list(
             Notation.objects.filter(author=person)
             .order_by("pk")
-            .values("kind", "subject", "written_at", "rating", "note")
+            .values("kind", "subject", "written_at", "rating", "note", "tags")
         ),
         **shop_data(person),
         "wallets": list(WalletOwner.objects.filter(person=person).values("wallet", "owned_at", "ended_at")),
+        "wallets shared": list(shares.filter(owner__person=person).values(*SHARE)),
+        "wallets shared with me": list(shares.filter(person=person).values(*SHARE)),
+        "threads started": list(Thread.objects.filter(started_by=person).order_by("pk").values("title", "started_at")),
+        "sign-in by a provider": list(
+            SocialAccount.objects.filter(user=person).values("provider", "uid", "date_joined", "last_login")
+        ),
+        "second factors": list(Authenticator.objects.filter(user=person).values("type", "created_at", "last_used_at")),
+        "commands": [
+            {name: getattr(row, name) for name in COMMAND} for row in read_commands_by(f"dashboard:{person.pseudo}")
+        ],
     }
     return {name: _plain(value) for name, value in document.items()}
 
@@ -105,6 +135,7 @@ def erase(person: User) -> None:
     for meeting in Meeting.objects.filter(planned_by=person, cancelled_at=None):
         cancel_meeting(person, meeting)
     Meeting.objects.filter(planned_by=person).update(title=ERASED, text="")
+    Thread.objects.filter(started_by=person).update(title=ERASED)
     Message.objects.filter(author=person).update(text="", hidden_at=now)
     Report.objects.filter(reported_by=person).update(reason=ERASED)
     OrganizationNote.objects.filter(author=person).update(title=ERASED, text="", instruments=[])
@@ -129,6 +160,7 @@ def _leave(member: Member, *, at: datetime) -> None:
         raise Refused("wallet")
     else:  # it was his alone, and ends with him
         Member.objects.filter(pk=member.pk).update(ended_at=at)
+        Organization.objects.filter(pk=member.organization_id).update(name=f"{ERASED}{uuid4()}")
 
 
 def _end_relations(person: User, *, at: datetime) -> None:
@@ -143,5 +175,7 @@ def _close_account(person: User) -> None:
     person.email = person.country_code = person.address = person.name = person.surname = ""
     person.set_unusable_password()
     person.save()
+    for identity in (EmailAddress, SocialAccount, Authenticator):  # who he is elsewhere, and by what he proves it
+        identity.objects.filter(user=person).delete()
     end(Connection.objects.filter(user=person))
     Connection.objects.filter(user=person).update(ip=None, user_agent="")

@@ -4,32 +4,36 @@ import unicodedata
 from typing import Any
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 from django.utils.translation import gettext as _
 
-# Embeddings, overrides and isolates of direction, marks, and letters without width: `gpj.exe` is shown as `exe.jpg`.
-DIRECTIONS = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
+# Formats (Cf) are letters that nobody sees: marks and overrides of direction, by which `gpj.exe` is shown as `exe.jpg`,
+# soft hyphens, tags. These two join or part letters: Persian is written with them, and emoji are.
+JOINERS = "\u200c\u200d"
+# Seen as blanks though they are letters or marks: fillers of Hangul, Braille without dots, joiners and variants.
+BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(one) for one in range(0xFE00, 0xFE10)}
 
 
 def readable(text: str) -> str:
-    """The text without control characters (but line ends and tabs) and without what changes its direction, in NFC."""
+    """The text without control characters (but line ends and tabs) and without formats, in NFC."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    kept = (one for one in plain if one in "\n\t" or (one not in DIRECTIONS and unicodedata.category(one) != "Cc"))
+    kept = (one for one in plain if one in "\n\t" or one in JOINERS or unicodedata.category(one) not in ("Cc", "Cf"))
     return unicodedata.normalize("NFC", "".join(kept)).strip()
 
 
 class NameField(forms.CharField):
     """One line that names something. Letters that cannot be seen are refused: two names would look alike."""
 
-    def clean(self, value: Any) -> str:
-        """The name, its blanks joined.
+    def to_python(self, value: Any) -> str:
+        """The name in NFC, its blanks joined; its length is that of what is stored (NFC makes some letters two).
 
         Raises:
             ValidationError: it has letters that cannot be seen.
         """
-        text = str(super().clean(value))
-        if readable(text) != unicodedata.normalize("NFC", text):
+        text = unicodedata.normalize("NFC", str(super().to_python(value)))
+        if readable(text) != text or any(one in BLANKS or one in JOINERS for one in text):
             raise forms.ValidationError(_("Use letters that can be seen."))
-        return " ".join(readable(text).split())
+        return " ".join(text.split())
 
 
 class ProseField(forms.CharField):
@@ -37,13 +41,12 @@ class ProseField(forms.CharField):
 
     widget = forms.Textarea(attrs={"rows": 5})
 
-    def clean(self, value: Any) -> str:
-        """The text as it is stored.
+    def to_python(self, value: Any) -> str:
+        """The text as it is stored, whose length counts.
 
         Raises:
-            ValidationError: nothing is left of a text that is needed.
+            ValidationError: it has a NUL.
         """
-        text = readable(str(super().clean(value)))
-        if self.required and not text:
-            raise forms.ValidationError(self.error_messages["required"])
-        return text
+        text = str(super().to_python(value))
+        ProhibitNullCharactersValidator()(text)
+        return readable(text)

@@ -1,7 +1,8 @@
 """Who owns a wallet, and with whom it is shared. What follows from it is row security of the database (0082).
 
 A wallet without an owner is open to everybody, as all wallets were. An admin gives it an owner, or opens it again; the
-owner, for an organization each of its owners, shares it with contacts and with organizations of his.
+owner, for an organization each of its owners, shares it with contacts and with organizations of his. A replay,
+`NAME@HASH`, belongs to who owns NAME: it is one of many, and the next one has another hash.
 """
 
 from django.db import transaction
@@ -15,10 +16,17 @@ from dashboard.community.organizations import member_ids, membership
 from strades_pipelines.settings import settings
 
 
+def owned_name(wallet: str) -> str:
+    """The name that has an owner, as `trading.owned_name` of the database."""
+    return wallet.partition("@")[0]
+
+
 def owner_of(wallet: str) -> WalletOwner | None:
     """The owner that counts, or None. One query."""
     found: WalletOwner | None = (
-        WalletOwner.objects.filter(wallet=wallet, ended_at=None).select_related("person", "organization").first()
+        WalletOwner.objects.filter(wallet=owned_name(wallet), ended_at=None)
+        .select_related("person", "organization")
+        .first()
     )
     return found
 
@@ -40,6 +48,7 @@ def give_wallet(by: User, wallet: str, *, to: User | Organization | None) -> Non
     """
     if not by.may(Role.ADMIN):
         raise Refused("right")
+    wallet = owned_name(wallet)
     before = WalletOwner.objects.select_for_update().filter(wallet=wallet, ended_at=None).first()
     now = settings().now()
     if before is not None:

@@ -18,6 +18,7 @@ ACTS = {
     "member_joined": gettext_lazy("joined an organization"),
     "member_changed": gettext_lazy("changed a member's role"),
     "member_left": gettext_lazy("ended a membership"),
+    "invitation_revoked": gettext_lazy("revoked an invitation to an organization"),
     "note_shared": gettext_lazy("shared a note with an organization"),
     "friend_requested": gettext_lazy("asked to be a contact"),
     "friend_added": gettext_lazy("accepted a contact"),

@@ -158,6 +158,11 @@ def read_command(key: UUID) -> Command | None:
     return read_one(Command, COMMANDS + "WHERE c.request_key = %(key)s", key=key)
 
 
+def read_commands_by(by: str) -> list[Command]:
+    """All that somebody asked for, oldest first, of wallets that the viewer sees."""
+    return read(Command, COMMANDS + "WHERE c.requested_by = %(by)s ORDER BY c.command_id", by=by)
+
+
 def read_commands(*, before: int | None, most: int) -> list[Command]:
     """Halts and resumes, newest first, of pages and of the terminal; and what else pages asked for.
 

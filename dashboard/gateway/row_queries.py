@@ -28,6 +28,12 @@ TEXT = frozenset({"text", "character varying"})
 OPERATORS = {"eq": "=", "lt": "<", "gt": ">", "contains": "contains", "missing": "is missing"}
 
 
+# What is shown of an act to those who read it: not who else does, as who reported a message or muted a thread.
+ACTS = sql.SQL("""(
+    SELECT id_event, user_id, platform_id, event_type_id, value - 'readers' AS value, timestamp FROM ops.events
+)""")
+
+
 class RowsRefused(ValueError):
     """A filter, or a place in the pages, that this table does not have. `column` is None for a place."""
 
@@ -83,12 +89,17 @@ def page_query(
     query = sql.SQL("SELECT {key}, {columns} FROM {table} AS own{where}{order} LIMIT {most}").format(
         key=_key(order.columns) if order else sql.SQL("NULL"),
         columns=sql.SQL(", ").join(_shown(column, letters) for column in table.columns),
-        table=sql.Identifier(table.relation.schema, table.relation.name),
+        table=_source(table),
         where=sql.SQL(" WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL(""),
         order=_order_by(order) if order else sql.SQL(""),
         most=sql.Literal(most),
     )
     return query, parameters
+
+
+def _source(table: Table) -> sql.Composable:
+    names = (table.relation.schema, table.relation.name)
+    return ACTS if names == ("ops", "events") else sql.Identifier(*names)
 
 
 def _condition(table: Table, found: Filter, name: str) -> sql.Composed:

@@ -64,7 +64,8 @@ def write_events(meetings: Iterable[tuple[Meeting, int | None]], *, now: datetim
 
 
 def read_events(body: bytes) -> tuple[list[Draft], int]:
-    """The events of a file, and how many were left out: too long, without a time, or repeated as none here can be.
+    """The events of a file, and how many were left out: too long, without a time or a known zone, or with a repeat that
+    none here can have.
 
     Raises:
         FileRefused: it is no calendar, or has more than MOST_EVENTS events.
@@ -72,13 +73,34 @@ def read_events(body: bytes) -> tuple[list[Draft], int]:
     from icalendar import Calendar
 
     try:
-        found = [event for calendar in Calendar.from_ical(body, multiple=True) for event in calendar.walk("VEVENT")]
+        calendars = Calendar.from_ical(_without_zones(body), multiple=True)
+        found = [event for calendar in calendars for event in calendar.walk("VEVENT")]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise FileRefused("iCalendar") from error
     if not 1 <= len(found) <= MOST_EVENTS:
         raise FileRefused("iCalendar")
     drafts = [draft for event in found if (draft := _draft(event)) is not None]
     return drafts, len(found) - len(drafts)
+
+
+def _without_zones(body: bytes) -> str:
+    """The lines of a file without its own definitions of time zones (VTIMEZONE).
+
+    icalendar works their changes out one by one, which takes minutes for one of each second, and knows them by name in
+    the files of others too: a zone is one that has an IANA or a Windows name.
+    """
+    from icalendar.parser import Contentlines
+
+    kept, is_zone = [], False
+    for line in Contentlines.from_ical(body):  # type: ignore[no-untyped-call]
+        name, value = "", ""
+        if "VTIMEZONE" in line.upper():
+            name, _parameters, value = line.parts()
+        if value.upper() == "VTIMEZONE" and name.upper() in ("BEGIN", "END"):
+            is_zone = name.upper() == "BEGIN"
+        elif not is_zone:
+            kept.append(line)
+    return "\r\n".join(kept)
 
 
 def _draft(event: Any) -> Draft | None:
@@ -90,14 +112,20 @@ def _draft(event: Any) -> Draft | None:
         pinned = datetime.strptime(as_of, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if as_of else None
         starts_at, ends_at = _instant(begins), _instant(ends)
         rule = with_end(rule, starts_at, _zone(begins))
+        has_zones = all(_has_known_zone(event[name]) for name in ("DTSTART", "DTEND") if name in event)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RuleRefused):
         return None
     title, uid = readable(str(event.get("SUMMARY", "")))[:LONGEST_TITLE], readable(str(event.get("UID", "")))
     fits = FIRST_YEAR <= starts_at.year <= LAST_YEAR and timedelta() <= ends_at - starts_at <= LONGEST
-    if not (title and uid and fits) or len(uid) > LONGEST_UID or any(name in event for name in UNKNOWN):
+    if not (title and uid and fits and has_zones) or len(uid) > LONGEST_UID or any(name in event for name in UNKNOWN):
         return None
     text = readable(str(event.get("DESCRIPTION", "")))[:LONGEST_TEXT]
     return Draft(uid, " ".join(title.split()), text, starts_at, ends_at, _zone(begins), rule, pinned)
+
+
+def _has_known_zone(value: Any) -> bool:
+    """Whether the zone that a time names, if any, is known here."""
+    return not isinstance(value.dt, datetime) or value.dt.tzinfo is not None or "TZID" not in value.params
 
 
 def _instant(value: date | datetime) -> datetime:

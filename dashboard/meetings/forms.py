@@ -22,8 +22,9 @@ REMINDERS = (10, 60, 1440)
 
 
 class MeetingForm(forms.Form):
-    """A new event. `starts` is a time on the clocks of `zone`, `as_of` one of UTC."""
+    """A new event. `starts` is a time on the clocks of `zone`, `as_of` one of UTC; `key` makes the form one event."""
 
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     title = NameField(label=gettext_lazy("Title"), max_length=100)
     starts = forms.DateTimeField(label=gettext_lazy("Begins"), input_formats=FORMATS, widget=WHEN)
     minutes = forms.IntegerField(label=gettext_lazy("Minutes"), min_value=0, max_value=31 * 24 * 60, initial=30)
@@ -121,7 +122,14 @@ class MeetingForm(forms.Form):
         assert starts_at is not None
         ends_at = starts_at + timedelta(minutes=given["minutes"])
         return Draft(
-            new_uid(), given["title"], given["text"], starts_at, ends_at, given["zone"], given["rule"], given["as_of"]
+            new_uid(given["key"]),
+            given["title"],
+            given["text"],
+            starts_at,
+            ends_at,
+            given["zone"],
+            given["rule"],
+            given["as_of"],
         )
 
 

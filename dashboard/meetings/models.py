@@ -6,6 +6,7 @@ from django.db import models
 
 from dashboard.accounts.models import User
 from dashboard.community.models import Organization
+from dashboard.meetings.recurrence import LONGEST_RULE
 
 
 class Answer(StrEnum):
@@ -25,7 +26,7 @@ class Meeting(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     zone = models.CharField(max_length=64)  # IANA: a repeat keeps its hour on the clocks there
-    rule = models.CharField(max_length=200, blank=True)  # RRULE of RFC 5545
+    rule = models.CharField(max_length=LONGEST_RULE, blank=True)  # RRULE of RFC 5545
     as_of = models.DateTimeField(null=True)
     organization = models.ForeignKey(Organization, null=True, on_delete=models.PROTECT, related_name="+")
     planned_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import Q
@@ -32,11 +32,22 @@ class Occurrence:
 
 
 def meetings_of(person: User) -> Any:
-    """The events that a person plans, is invited to, or whose organization he is in; no one of a blocked person."""
+    """The events that a person plans, is invited to, or whose organization he is in; no one of a blocked person.
+
+    One of an organization is its members': who answered and left reads it no more.
+    """
     mine = Member.objects.filter(person=person, ended_at=None).values("organization")
     invited = Guest.objects.filter(person=person).values("meeting")
-    found = Meeting.objects.filter(Q(planned_by=person) | Q(pk__in=invited) | Q(organization__in=mine))
+    theirs = Q(organization=None, pk__in=invited) | Q(organization__in=mine)
+    found = Meeting.objects.filter(Q(planned_by=person) | theirs)
     return found.exclude(planned_by__in=blocked_people(person)).select_related("planned_by", "organization")
+
+
+def people_of_meetings(person: User) -> set[int]:
+    """Accounts that plan, or are guests of, an event that the person sees."""
+    own = meetings_of(person)
+    guests = Guest.objects.filter(meeting__in=own.values("pk")).values_list("person", flat=True)
+    return {*guests, *own.values_list("planned_by", flat=True)}
 
 
 def planned(person: User, start: datetime, end: datetime) -> list[Occurrence]:
@@ -70,14 +81,15 @@ def reminders(person: User, now: datetime, *, ahead: timedelta = timedelta(0)) -
 
 
 def readers_of(meeting: Meeting) -> set[int]:
-    """Accounts that an event concerns."""
-    own = set(meeting.guests.values_list("person", flat=True)) | {meeting.planned_by_id}
-    return own | (set(member_ids(meeting.organization)) if meeting.organization is not None else set())
+    """Accounts that an event concerns: of an organization its members now, else guests and who planned it."""
+    if meeting.organization is not None:
+        return set(member_ids(meeting.organization))
+    return set(meeting.guests.values_list("person", flat=True)) | {meeting.planned_by_id}
 
 
 @transaction.atomic
 def plan(person: User, draft: Draft, *, people: Collection[User], organization: Organization | None) -> Meeting:
-    """Plan an event, with contacts or an organization, or for oneself.
+    """Plan an event, with contacts or an organization, or for oneself; one that is there by its `uid` stays as it is.
 
     Raises:
         Refused: `reach`, somebody may not be invited; `most`, as many as there may be.
@@ -86,6 +98,10 @@ def plan(person: User, draft: Draft, *, people: Collection[User], organization: 
     reached = all(may_reach(person, one) for one in people)
     if not reached or (organization is not None and person.pk not in member_ids(organization)):
         raise Refused("reach")
+    User.objects.select_for_update().get(pk=person.pk)  # one after the other: a form sent twice is one event
+    known: Meeting | None = Meeting.objects.filter(planned_by=person, uid=draft.uid).first()
+    if known is not None:
+        return known
     if len(people) > MOST_GUESTS or Meeting.objects.filter(planned_by=person).count() >= MOST_MEETINGS:
         raise Refused("most")
     row = Meeting(
@@ -121,9 +137,9 @@ def take_in(person: User, drafts: Collection[Draft]) -> int:
     return len(fresh)
 
 
-def new_uid() -> str:
-    """The id of a new event, for calendars everywhere."""
-    return f"{uuid4()}@strades"
+def new_uid(key: UUID | None = None) -> str:
+    """The id of a new event, for calendars everywhere; of the same form the same."""
+    return f"{key or uuid4()}@strades"
 
 
 def answer_meeting(person: User, meeting: Meeting, answer: Answer, *, reminder_minutes: int | None) -> None:
@@ -131,7 +147,8 @@ def answer_meeting(person: User, meeting: Meeting, answer: Answer, *, reminder_m
     row = Guest.objects.get_or_create(meeting=meeting, person=person)[0]
     row.answer, row.answered_at, row.reminder_minutes = answer.value, settings().now(), reminder_minutes
     value = {"meeting": meeting.pk, "answer": answer}
-    record_act(row, "event_answered", by=person, readers=[meeting.planned_by_id], value=value)
+    planner = {meeting.planned_by_id} & readers_of(meeting)
+    record_act(row, "event_answered", by=person, readers=planner, value=value)
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from datetime import UTC, timedelta
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,14 +15,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.accounts.models import User
 from dashboard.bad_files import FileRefused
-from dashboard.community.contacts import Refused, contacts_of
+from dashboard.community.contacts import Refused, blocked_people, contacts_of
 from dashboard.community.forms import FileForm
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
 from dashboard.meetings.files import read_events, write_events
 from dashboard.meetings.forms import AnswerForm, MeetingForm
 from dashboard.meetings.models import Guest, Meeting
-from dashboard.meetings.planning import answer_meeting, cancel_meeting, meetings_of, plan, planned, take_in
+from dashboard.meetings.planning import answer_meeting, cancel_meeting, meetings_of, plan, planned, readers_of, take_in
 from dashboard.meetings.recurrence import occurrences
 from strades_pipelines.settings import settings
 
@@ -50,7 +51,7 @@ def meeting_new(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     people = {one.pk: one for one in contacts_of(request.user)}
     groups = {one.organization_id: one.organization for one in organizations_of(request.user)}
-    initial = {"zone": timezone.get_current_timezone_name(), "as_of": request.GET.get("as_of", "")}
+    initial = {"key": uuid4(), "zone": timezone.get_current_timezone_name(), "as_of": request.GET.get("as_of", "")}
     form = MeetingForm(request.POST if request.method == "POST" else None, initial=initial)
     form.fields["people"].choices = [(number, one.pseudo) for number, one in people.items()]
     form.fields["organization"].choices = [("", "—"), *((number, one.name) for number, one in groups.items())]
@@ -69,7 +70,9 @@ def meeting_new(request: HttpRequest) -> HttpResponse:
 def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
     """One event: when, with whom, who comes, and the pages as of the time that it pins."""
     person, found = _meeting(request, meeting_id)
-    guests = found.guests.select_related("person").order_by("person__pseudo")
+    readers = readers_of(found)
+    shown = readers - blocked_people(person) if person.pk in readers else {person.pk}
+    guests = found.guests.filter(person__in=shown).select_related("person").order_by("person__pseudo")
     mine = next((row for row in guests if row.person_id == person.pk), None)
     now = settings().now()
     repeats = occurrences(found.starts_at, found.ends_at, found.rule, found.zone, start=now, end=now + YEAR)

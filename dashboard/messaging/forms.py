@@ -8,8 +8,9 @@ from dashboard.messaging.models import LONGEST_MESSAGE
 
 
 class ThreadForm(forms.Form):
-    """A new thread: with contacts, or with an organization."""
+    """A new thread: with contacts, or with an organization. `key` makes the form one thread."""
 
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     title = NameField(label=gettext_lazy("Title"), max_length=100)
     people = forms.TypedMultipleChoiceField(
         label=gettext_lazy("With"), coerce=int, required=False, widget=forms.SelectMultiple(attrs={"size": 6})

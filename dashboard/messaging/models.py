@@ -15,6 +15,7 @@ class Thread(models.Model):
     organization = models.ForeignKey(Organization, null=True, on_delete=models.PROTECT, related_name="+")
     started_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     started_at = models.DateTimeField()
+    key = models.UUIDField(null=True, unique=True)  # that of the form, so that it is started once
 
     class Meta:
         """Found by who reads it."""

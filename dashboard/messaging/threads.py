@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -21,7 +22,7 @@ MOST_READERS, MOST_SHOWN = 50, 50
 MENTION = re.compile(r"(?<![\w@])@([\w.@+-]{1,64})")
 
 
-def threads_of(person: User) -> object:
+def threads_of(person: User) -> Any:
     """The threads that a person reads, those with the newest message first, with `unread` and `newest_at`."""
     own = Reader.objects.filter(person=person, ended_at=None)
     mine = Member.objects.filter(person=person, ended_at=None).values("organization")
@@ -54,9 +55,19 @@ def people_of(thread: Thread) -> list[User]:
     return list(found.order_by("pseudo"))
 
 
+def people_of_threads(person: User) -> set[int]:
+    """Accounts that read, or wrote in, a thread that the person reads."""
+    own = Thread.objects.filter(pk__in=threads_of(person).values("pk"))
+    readers = Reader.objects.filter(thread__in=own.filter(organization=None), ended_at=None)
+    authors = Message.objects.filter(thread__in=own)
+    return {*readers.values_list("person", flat=True), *authors.values_list("author", flat=True)}
+
+
 @transaction.atomic
-def start_thread(person: User, *, title: str, people: Collection[User], organization: Organization | None) -> Thread:
-    """A thread with people whom one may reach, or of an organization that one is in.
+def start_thread(
+    person: User, *, title: str, people: Collection[User], organization: Organization | None, key: UUID | None = None
+) -> Thread:
+    """A thread with people whom one may reach, or of an organization that one is in; one form starts one.
 
     Raises:
         Refused: one of them may not be reached, or there is nobody.
@@ -69,8 +80,12 @@ def start_thread(person: User, *, title: str, people: Collection[User], organiza
         if not people or len(people) >= MOST_READERS or not all(may_reach(person, one) for one in people):
             raise Refused("reach")
         readers = [one.pk for one in people]
-    row = Thread(title=title, organization=organization, started_by=person, started_at=settings().now())
-    record_act(row, "thread_started", by=person, readers=readers)
+    row = Thread(title=title, organization=organization, started_by=person, started_at=settings().now(), key=key)
+    try:
+        record_act(row, "thread_started", by=person, readers=readers)
+    except IntegrityError:
+        known: Thread = Thread.objects.get(key=key, started_by=person)
+        return known
     if organization is None:
         Reader.objects.bulk_create(Reader(thread=row, person=one) for one in {person, *people})
     return row
@@ -91,6 +106,8 @@ def send_message(person: User, thread: Thread, *, text: str, key: UUID) -> None:
     people = people_of(thread)
     if not may_send(person, thread, people):
         raise Refused("reach")
+    hidden = blocked_people(person)
+    people = [one for one in people if one.pk not in hidden]  # to them it is not shown: they are told of nothing
     mentioned = {name.rstrip(".").casefold() for name in MENTION.findall(text)}
     told = {one.pk for one in people if one.pseudo.casefold() in mentioned}
     muted = set(thread.readers.filter(is_muted=True, ended_at=None).values_list("person", flat=True))
@@ -145,9 +162,18 @@ def answer_report(admin: User, report_id: int, *, is_hidden: bool, answer: str) 
     row.answered_by, row.answered_at, row.is_hidden, row.answer = admin, now, is_hidden, answer
     if is_hidden:
         Message.objects.filter(pk=row.message_id, hidden_at=None).update(hidden_at=now)
-    readers = [row.reported_by_id, row.message.author_id]
     value = {"thread": row.message.thread_id, "hidden": is_hidden}
-    record_act(row, "report_answered", by=admin, readers=readers, value=value)
+    for reader in sorted({row.reported_by_id, row.message.author_id}):  # neither learns of the other by an act
+        record_act(row, "report_answered", by=admin, readers=[reader], value=value)
+
+
+def answers_of(person: User, rows: Collection[Message]) -> dict[int, list[Report]]:
+    """By number of the message, what admins answered to reports of it that the person made, or that are of his own."""
+    own = Q(reported_by=person) | Q(message__author=person)
+    found: dict[int, list[Report]] = {}
+    for report in Report.objects.filter(own, message__in=rows).exclude(answered_at=None).order_by("id"):
+        found.setdefault(report.message_id, []).append(report)
+    return found
 
 
 def admins() -> list[int]:

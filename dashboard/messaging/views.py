@@ -24,6 +24,7 @@ from dashboard.messaging.models import Message, Report, Thread
 from dashboard.messaging.threads import (
     MOST_SHOWN,
     answer_report,
+    answers_of,
     is_muted,
     leave_thread,
     mark_read,
@@ -65,9 +66,8 @@ def thread_new(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     people = {one.pk: one for one in contacts_of(request.user)}
     groups = {one.organization_id: one.organization for one in organizations_of(request.user)}
-    form = ThreadForm(
-        request.POST if request.method == "POST" else None, initial={"people": request.GET.getlist("with")}
-    )
+    initial = {"key": uuid4(), "people": request.GET.getlist("with")}
+    form = ThreadForm(request.POST if request.method == "POST" else None, initial=initial)
     form.fields["people"].choices = [(number, one.pseudo) for number, one in people.items()]
     form.fields["organization"].choices = [("", "—"), *((number, one.name) for number, one in groups.items())]
     if form.is_bound and form.is_valid():
@@ -78,6 +78,7 @@ def thread_new(request: HttpRequest) -> HttpResponse:
                 title=form.cleaned_data["title"],
                 people=[] if group else chosen,
                 organization=groups[group] if group else None,
+                key=form.cleaned_data["key"],
             )
             return redirect("thread", made.pk)
         except Refused:
@@ -112,8 +113,8 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
         mark_read(person, found, shown[-1].pk)
     context = {
         "thread": found,
-        "people": people,
-        "rows": _with_cards(shown),
+        "people": [one for one in people if one.pk not in blocked_people(person)],
+        "rows": _with_cards(person, shown),
         "older": shown[0].pk if len(newest) > MOST_SHOWN else None,
         "before": before,
         "form": form,
@@ -124,12 +125,21 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
     return render(request, "messaging/thread.html", context, status=400 if form.is_bound else 200)
 
 
-def _with_cards(rows: list[Message]) -> list[tuple[Message, str, list[tuple[str, Card | None]]]]:
-    """Each message with its HTML and its cards; None for an id that this reader does not see. One query for all."""
+def _with_cards(
+    person: User, rows: list[Message]
+) -> list[tuple[Message, str, list[tuple[str, Card | None]], list[Report]]]:
+    """Each message with its HTML, its cards and what admins said of it; None for an id that this reader does not see.
+
+    Two queries for all.
+    """
+    answers = answers_of(person, rows)
     ids = {row.pk: ids_in(row.text) if row.hidden_at is None else [] for row in rows}
     with snapshot():
         cards = read_cards(one for several in ids.values() for one in several)
-    return [(row, render_markdown(row.text), [(one, cards.get(one)) for one in ids[row.pk]]) for row in rows]
+    return [
+        (row, render_markdown(row.text), [(one, cards.get(one)) for one in ids[row.pk]], answers.get(row.pk, []))
+        for row in rows
+    ]
 
 
 @require_POST

@@ -33,7 +33,7 @@ LARGEST_ID = 2**63 - 1
 # What is said of a wallet, decision or order is shown to who sees that: row security hides the others (SQL 0082).
 VISIBLE = """
     CASE notations.kind
-        WHEN 'wallet' THEN NOT notations.subject = ANY((SELECT trading.hidden_wallets())::text[])
+        WHEN 'wallet' THEN NOT trading.owned_name(notations.subject) = ANY((SELECT trading.hidden_wallets())::text[])
         WHEN 'decision' THEN EXISTS (SELECT FROM signals.decisions AS d WHERE d.decision_id = notations.subject)
         WHEN 'order' THEN EXISTS (SELECT FROM trading.intents AS i WHERE i.intent_id = notations.subject)
         ELSE true

@@ -70,7 +70,7 @@ def test_no_request_writes_a_key_into_the_log(
     assert isinstance(console, logging.StreamHandler)
     before = console.setStream(log)
     statuses = []
-    for address in (path, "/invitation/Zx0-secret_1/"):
+    for address in (path, "/invitation/Zx0-secret_1/", "/organizations/join/Zx0-secret_2/"):
         anybody.head(address)
         for method, options in (
             ("PROPFIND", {}),

@@ -219,7 +219,7 @@ def test_graphql_of_more_than_a_form_is_handed_on(folder: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["/calendar/KEY.ics", "//calendar/KEY.ics", "/%63alendar/KEY.ics", "/invitation/KEY/",
              "/digest/stop/KEY/",
-             "/account/openid/callback/?code=KEY"],
+             "/organizations/join/KEY/", "/account/openid/callback/?code=KEY"],
 )  # fmt: skip
 def test_an_error_tells_no_key_that_stands_in_an_address(path: str, folder: Path) -> None:
     with nginx_running(replace(described(folder), listen=f"127.0.0.1:{free_port()}")) as proxy:

@@ -275,6 +275,7 @@ class Migration(migrations.Migration):
                 ("text", models.TextField(blank=True)),
                 ("instruments", models.JSONField(default=list)),
                 ("written_at", models.DateTimeField()),
+                ("key", models.UUIDField(null=True, unique=True)),
                 (
                     "author",
                     models.ForeignKey(

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("title", models.CharField(max_length=100)),
                 ("started_at", models.DateTimeField()),
+                ("key", models.UUIDField(null=True, unique=True)),
                 (
                     "organization",
                     models.ForeignKey(

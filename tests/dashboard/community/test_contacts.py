@@ -27,7 +27,8 @@ from dashboard.community.contacts import (
     save_profile,
     unblock,
 )
-from dashboard.community.models import Contact
+from dashboard.community.models import Contact, MemberRole
+from dashboard.community.organizations import create_organization, invite, join, membership
 from tests.dashboard.community.people import person
 from tests.dashboard.conftest import ClientOf, rows_of
 
@@ -137,11 +138,41 @@ def test_requests_of_a_day_are_counted(browsers: dict[str, "Client"], monkeypatc
     assert "too many requests" in page.content.decode()
 
 
-@pytest.mark.parametrize("about", ["\u202egpj.exe", "a\u200bb", "x\u2066y"])
+UNSEEN = "\u00ad\u034f\u061c\u115f\u180e\u200c\u200d\u2063\u2800\u3164\ufe0f\U000e0041"
+
+
+@pytest.mark.parametrize("about", ["\u202egpj.exe", "a\u200bb", "x\u2066y", *(f"a{one}b" for one in UNSEEN)])
 def test_letters_that_cannot_be_seen_are_refused_in_a_name(browsers: dict[str, "Client"], about: str) -> None:
     page = browsers["ada"].post("/community/profile/", {"about": about}, follow=True).content.decode()
     assert "Use letters that can be seen." in page
     assert person("ada").profile.about == "about ada"
+
+
+@pytest.mark.parametrize("length", [150, 151])
+def test_the_length_of_a_text_is_that_of_what_is_stored(browsers: dict[str, "Client"], length: int) -> None:
+    """One letter of Devanagari is two in NFC: such a text was too long for its column."""
+    page = browsers["ada"].post("/community/profile/", {"about": "\u0958" * length}, follow=True)
+    assert page.status_code == 200
+    assert (person("ada").profile.about == "\u0915\u093c" * length) == (length == 150)
+
+
+def test_words_of_who_is_not_listed_find_nobody(browsers: dict[str, "Client"]) -> None:
+    """Bob is found by ada as a member of an organization; what he once wrote of himself he shows no more."""
+    desk = create_organization(person("ada"), "Desk")
+    mine = membership(person("ada"), desk.pk)
+    assert mine is not None
+    join(person("bob"), invite(mine, MemberRole.VIEWER))
+    save_profile(person("bob"), is_listed=False, about="hidden words")
+    assert names(directory(person("ada"), "hidden")) == []
+    assert names(directory(person("ada"), "ob")) == ["bob"]
+
+
+def test_everybody_of_the_directory_is_found_by_number(
+    browsers: dict[str, "Client"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MOST_LISTED", 0)  # whoever stands behind the first of the list
+    assert act(browsers["ada"], "request", person("bob").pk) == 302
+    assert act(browsers["ada"], "block", person("cy").pk) == 302
 
 
 def test_contacts_are_a_vcard_file_that_is_read_back(browsers: dict[str, "Client"]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connections
 
-from dashboard.community.contacts import Refused, directory, may_reach
+from dashboard.community.contacts import Refused, block, directory, may_reach
 from dashboard.community.models import Member, MemberInvitation, MemberRole, Organization, OrganizationNote
 from dashboard.community.organizations import change_member, create_organization, invite, join, membership
 from strades_pipelines.settings import settings
@@ -94,6 +94,38 @@ def test_an_invitation_ends_after_a_week(desk: Organization, monkeypatch: pytest
     assert join(person("bob"), "nonsense") is None
 
 
+def test_who_owns_it_no_more_invites_nobody(desk: Organization, browsers: dict[str, "Client"]) -> None:
+    """Else a removed owner, who made a link before, walks back in by it."""
+    join(person("bob"), invite(member("ada"), MemberRole.OWNER))
+    links = [invite(member("bob"), role) for role in (MemberRole.OWNER, MemberRole.VIEWER)]
+    change_member(member("ada"), member("bob").pk, MemberRole.TRADER)
+    assert join(person("cy"), links[1]) is None
+    change_member(member("ada"), member("bob").pk, None)
+    for name in ("bob", "cy"):
+        for answer in (browsers[name].get, browsers[name].post):
+            assert answer(f"/organizations/join/{links[0]}/").status_code == 410
+    assert Member.objects.filter(ended_at=None).count() == 1
+    assert "open until" not in browsers["ada"].get(f"/organizations/{desk.pk}/").content.decode()
+
+
+def test_an_owner_revokes_an_invitation(desk: Organization, browsers: dict[str, "Client"], site: str) -> None:
+    token = invite(member("ada"), MemberRole.VIEWER)
+    join(person("cy"), invite(member("ada"), MemberRole.VIEWER))
+    page = f"/organizations/{desk.pk}/"
+    assert 'value="revoke"' not in browsers["cy"].get(page).content.decode()
+    [number] = re.findall(r'name="invitation" value="(\d+)"', browsers["ada"].get(page).content.decode())
+    form = {"act": "revoke", "invitation": number}
+    assert "does not allow it" in browsers["cy"].post(f"{page}act/", form, follow=True).content.decode()
+    for wrong in ("", "x", str(10**30), "999999"):
+        browsers["ada"].post(f"{page}act/", form | {"invitation": wrong})
+    for _ in range(2):
+        browsers["ada"].post(f"{page}act/", form)
+    assert join(person("bob"), token) is None
+    assert 'value="revoke"' not in browsers["ada"].get(page).content.decode()
+    revoked = "SELECT value ->> 'role' FROM ops.events WHERE event_type_id = 'invitation_revoked'"
+    assert rows_of(site, revoked) == [("viewer",)]
+
+
 def test_all_members_read_who_joins(desk: Organization, site: str) -> None:
     join(person("bob"), invite(member("ada"), MemberRole.VIEWER))
     expected = [[person("ada").pk], [person("ada").pk, person("bob").pk]]
@@ -157,6 +189,28 @@ def test_notes_are_written_by_members_who_are_more_than_viewers(
     page = browsers["bob"].get(f"/organizations/{desk.pk}/").content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>" not in page
+
+
+def test_a_note_is_shared_once_a_form(desk: Organization, browsers: dict[str, "Client"]) -> None:
+    page = f"/organizations/{desk.pk}/"
+    [key] = re.findall(r'name="key" value="([^"]+)"', browsers["ada"].get(page).content.decode())
+    for _ in range(2):
+        browsers["ada"].post(f"{page}act/", {"act": "note", "title": "Once", "text": "x", "key": key})
+    assert OrganizationNote.objects.count() == 1
+
+
+def test_who_is_blocked_is_shown_to_an_owner_alone(desk: Organization, browsers: dict[str, "Client"]) -> None:
+    for name in ("bob", "cy"):
+        join(person(name), invite(member("ada"), MemberRole.ANALYST))
+    page = f"/organizations/{desk.pk}/"
+    browsers["cy"].post(f"{page}act/", {"act": "note", "title": "Of cy", "text": "x"})
+    block(person("bob"), person("cy"))
+    block(person("ada"), person("cy"))
+    shown = browsers["bob"].get(page).content.decode()
+    assert re.findall(r">cy<|by cy|Of cy", shown) == []
+    shown = browsers["ada"].get(page).content.decode()
+    assert "Of cy" not in shown
+    assert f'name="member" value="{member("cy").pk}"' in shown  # whom she may still remove
 
 
 def test_a_name_is_taken_once_whatever_its_case(desk: Organization, browsers: dict[str, "Client"]) -> None:

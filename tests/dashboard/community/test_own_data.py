@@ -10,13 +10,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 
 from dashboard.accounts.models import User
 from dashboard.community.contacts import Refused, contacts_of, directory, save_profile
-from dashboard.community.models import MemberRole
+from dashboard.community.models import Level, MemberRole
 from dashboard.community.organizations import create_organization, invite, join, member_ids, membership, share_note
 from dashboard.community.own_data import erase
+from dashboard.community.wallets import give_wallet, owner_of, share_wallet
 from dashboard.messaging.threads import send_message, start_thread
+from dashboard.notations.models import Notation
 from dashboard.shop.credits import credits_of, give
 from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle
@@ -52,7 +56,10 @@ def browsers(client_of: ClientOf) -> dict[str, "Client"]:
     theirs = membership(bob, desk.pk)
     assert theirs is not None
     share_note(theirs, title=SECRET, text=SECRET, instruments=[])
-    thread = start_thread(bob, title="Plan", people=[ada], organization=None)
+    create_organization(bob, f"{SECRET} alone")
+    SocialAccount.objects.create(user=bob, provider="x", uid=f"{SECRET}@sub", extra_data={"email": SECRET})
+    Authenticator.objects.create(user=bob, type="webauthn", data={"name": SECRET})
+    thread = start_thread(bob, title=f"{SECRET} plan", people=[ada], organization=None)
     send_message(bob, thread, text=f"{SECRET} to ada", key=uuid4())
     send_message(ada, thread, text="an answer", key=uuid4())
     form = {"title": SECRET, "starts": "2024-01-05T10:00", "minutes": "45", "zone": "UTC", "text": SECRET}
@@ -73,11 +80,35 @@ def places_of(site: str, text: str) -> list[str]:
 def test_the_file_has_all_that_a_person_wrote_and_nothing_of_others(browsers: dict[str, "Client"]) -> None:
     answer = browsers["bob"].get("/settings/data.json")
     document: dict[str, Any] = json.loads(answer.content)
-    for part in ("account", "profile", "notes", "messages", "events"):
+    for part in ("account", "profile", "notes", "messages", "events", "organizations", "threads started",
+                 "sign-in by a provider"):  # fmt: skip
         assert SECRET in json.dumps(document[part]), part
     assert document["contacts"][0]["with"] == "ada"
     assert "an answer" not in answer.content.decode()
     assert "password" not in answer.content.decode()
+
+
+def test_the_file_has_tags_shares_and_commands_with_their_reasons(
+    traded: psycopg.Connection[Any], client_of: ClientOf
+) -> None:
+    browsers = {name: client_of(role, name) for name, role in (("ada", "trader"), ("bob", "trader"), ("eve", "admin"))}
+    ada, bob = person("ada"), person("bob")
+    make_contacts(ada, bob)
+    give_wallet(person("eve"), "paper", to=bob)
+    owner = owner_of("paper")
+    assert owner is not None
+    share_wallet(bob, owner, to=ada, level=Level.VIEW)
+    Notation.objects.create(key=uuid4(), kind="wallet", subject="paper", label="paper", author=bob, version=1,
+                            written_at=CLOCK, tags=["mine"])  # fmt: skip
+    form = {"scope": "wallet:paper", "reason": "the feed was late", "key": uuid4()}
+    assert browsers["bob"].post("/halt/", form).status_code == 302
+    document = json.loads(browsers["bob"].get("/settings/data.json").content)
+    [share], [command], [notation] = document["wallets shared"], document["commands"], document["notations"]
+    assert (share["owner__wallet"], share["person__pseudo"]) == ("paper", "ada")
+    assert (command["kind"], command["reason"], notation["tags"]) == ("halt", "the feed was late", ["mine"])
+    theirs = json.loads(browsers["ada"].get("/settings/data.json").content)
+    assert [one["owner__wallet"] for one in theirs["wallets shared with me"]] == ["paper"]
+    assert theirs["commands"] == []
 
 
 def test_an_erased_person_is_a_number_and_what_he_wrote_is_gone(browsers: dict[str, "Client"], site: str) -> None:
@@ -96,7 +127,11 @@ def test_an_erased_person_is_a_number_and_what_he_wrote_is_gone(browsers: dict[s
     assert contacts_of(person("ada")) == directory(person("ada")) == []
     assert len(member_ids(create_organization(person("ada"), "Other"))) == 1
     thread = browsers["ada"].get("/messages/").content.decode()
-    assert "Plan" in thread
+    assert "erased" in thread
+    with psycopg.connect(site) as owner:
+        for table in ("mfa_authenticator", "socialaccount_socialaccount"):
+            query = f"SELECT count(*) FROM dashboard.{table} WHERE user_id = %s"
+            assert owner.execute(query, [bob.pk]).fetchone() == (0,)
     assert rows_of(site, f"SELECT count(*) > 3 FROM ops.events WHERE user_id = 'person:{bob.pk}'") == [(True,)]
 
 

@@ -1,7 +1,4 @@
-"""A wallet with an owner is there for who may see it and nobody else: on pages, in searches, files, the 4D view.
-
-Tried through the pages: dashboard.community.wallet_views.
-"""
+"""A wallet with an owner is there for who may see it and nobody else: on pages, in searches, files, the 4D view."""
 
 import re
 from typing import Any
@@ -193,6 +190,44 @@ def test_an_organization_shares_by_role_and_leaving_ends_it_at_once(owned: dict[
     assert owned["bob"].get(path).status_code == 200
 
 
+def test_a_share_ends_as_its_owner_leaves_the_organization(owned: dict[str, Any]) -> None:
+    ada, bob = person("ada"), person("bob")
+    desk: Organization = create_organization(bob, "Desk")
+    theirs = membership(bob, desk.pk)
+    assert theirs is not None
+    join(ada, invite(theirs, MemberRole.OWNER))
+    owner, mine = owner_of("paper"), membership(ada, desk.pk)
+    assert owner is not None
+    assert mine is not None
+    share_wallet(ada, owner, to=desk, level=Level.OPERATE)
+    assert owned["bob"].get("/wallets/paper/").status_code == 200
+    change_member(theirs, mine.pk, None)
+    assert owned["bob"].get("/wallets/paper/").status_code == 404
+    assert owner.shares.filter(ended_at=None).count() == 0
+    assert "ended the sharing" in owned["ada"].get("/community/").content.decode()
+
+
+def test_who_may_not_operate_a_wallet_does_not_resume_it_with_others(owned: dict[str, Any], site: str) -> None:
+    """A halt of everything or of a strategy holds wallets too that are hidden from who would end it."""
+    statement = """
+        INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments, request_key)
+        VALUES (%s, %s, %s, 'dashboard:x', now(), 'x', '{}', %s)
+    """
+    with psycopg.connect(site, autocommit=True) as owner:
+        [(strategy,)] = owner.execute("SELECT strategy FROM trading.wallets WHERE wallet = 'paper'").fetchall()
+        owner.execute("SET SESSION AUTHORIZATION strades_dashboard")
+        for name, is_refused in (("bob", True), ("ada", False), ("eve", False)):
+            owner.execute("SELECT set_config('strades.viewer', %s, false)", [str(person(name).pk)])
+            owner.execute(statement, ["halt", "all", "", uuid4()])
+            owner.execute(statement, ["resume", "strategy", "another", uuid4()])
+            for scope, key in (("all", ""), ("strategy", strategy)):
+                if is_refused:
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        owner.execute(statement, ["resume", scope, key, uuid4()])
+                else:
+                    owner.execute(statement, ["resume", scope, key, uuid4()])
+
+
 def test_who_may_give_and_share(owned: dict[str, Any]) -> None:
     ada, bob, owner = person("ada"), person("bob"), owner_of("paper")
     assert owner is not None
@@ -210,23 +245,3 @@ def test_who_may_give_and_share(owned: dict[str, Any]) -> None:
         unshare_wallet(bob, owner, owner.shares.get(ended_at=None).pk)
     share(Level.VIEW)  # one share with each
     assert owner.shares.filter(ended_at=None).count() == 1
-
-
-def test_the_form_shares_and_ends_it(owned: dict[str, Any]) -> None:
-    make_contacts(person("ada"), person("bob"))
-    path, bob = "/wallets/paper/sharing/", person("bob")
-    owned["ada"].post(path, {"act": "share", "to": f"person:{bob.pk}", "level": "view"})
-    page = owned["ada"].get(path).content.decode()
-    [number] = re.findall(r'name="share" value="(\d+)"', page)
-    assert owned["bob"].get("/wallets/paper/").status_code == 200
-    assert 'name="share"' not in owned["bob"].get(path).content.decode()
-    owned["bob"].post(path, {"act": "give", "to": f"person:{bob.pk}"})
-    owned["ada"].post(path, {"act": "share", "to": "person:999999", "level": "view"})
-    owner = owner_of("paper")
-    assert owner is not None
-    assert [row.person for row in owner.shares.all()] == [bob]
-    owned["ada"].post(path, {"act": "unshare", "share": number})
-    assert owned["bob"].get("/wallets/paper/").status_code == 404
-    owned["eve"].post(path, {"act": "give", "to": f"person:{bob.pk}"})
-    assert owned["bob"].get("/wallets/paper/").status_code == 200
-    assert owned["ada"].get("/wallets/paper/").status_code == 404

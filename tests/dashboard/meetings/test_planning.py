@@ -5,6 +5,7 @@ dashboard.meetings.views.
 """
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from icalendar import Calendar
 
 from dashboard.community.contacts import block
 from dashboard.community.models import MemberRole
-from dashboard.community.organizations import create_organization, invite, join, membership
+from dashboard.community.organizations import change_member, create_organization, invite, join, membership
 from dashboard.meetings.models import Guest, Meeting
 from tests.dashboard.community.people import make_contacts, person
 from tests.dashboard.conftest import CLOCK, ClientOf, rows_of
@@ -56,6 +57,14 @@ def plan(browser: "Client", **changes: object) -> int:
 def calendar_file(uid: str = "a", start: str = ":20240110T100000Z", title: str = "Other", more: str = "") -> bytes:
     """A calendar of one event."""
     return EVENT.format(uid=uid, start=start, title=title, more=more).replace("\n", "\r\n").encode()
+
+
+def own_zone(name: str, rule: str = "FREQ=YEARLY") -> str:
+    """The definition of a time zone in a file, two hours before UTC."""
+    return (
+        f"BEGIN:VTIMEZONE\nTZID:{name}\nBEGIN:STANDARD\nDTSTART:20231201T000000\nTZOFFSETFROM:+0100\n"
+        f"TZOFFSETTO:+0200\nRRULE:{rule}\nEND:STANDARD\nEND:VTIMEZONE\n"
+    )
 
 
 def read_file(browser: "Client", body: bytes) -> str:
@@ -116,6 +125,23 @@ def test_a_form_that_makes_no_sense_plans_nothing(browsers: Browsers, wrong: dic
     assert Meeting.objects.count() == 0
 
 
+def test_an_event_is_planned_once_a_form(browsers: Browsers) -> None:
+    [key] = re.findall(r'name="key" value="([^"]+)"', browsers["ada"].get("/events/new/").content.decode())
+    for _ in range(2):
+        assert plan(browsers["ada"], key=key) == 302
+    assert Meeting.objects.count() == 1
+
+
+def test_a_block_hides_a_guest_and_his_answer(browsers: Browsers) -> None:
+    make_contacts(person("ada"), person("cy"))
+    plan(browsers["ada"], people=[person("bob").pk, person("cy").pk])
+    path = f"/events/{Meeting.objects.get().pk}/"
+    assert f'name="id" value="{person("cy").pk}"' in browsers["bob"].get(path).content.decode()
+    assert browsers["bob"].post("/contacts/act/", {"act": "block", "id": person("cy").pk}).status_code == 302
+    assert ">cy<" not in browsers["bob"].get(path).content.decode()
+    assert ">bob<" not in browsers["cy"].get(path).content.decode()
+
+
 def test_an_organizations_event_is_its_members(browsers: Browsers) -> None:
     desk = create_organization(person("ada"), "Desk")
     mine = membership(person("ada"), desk.pk)
@@ -124,6 +150,36 @@ def test_an_organizations_event_is_its_members(browsers: Browsers) -> None:
     assert plan(browsers["ada"], organization=desk.pk) == 302
     assert "Study" in browsers["cy"].get("/events/").content.decode()
     assert "Study" not in browsers["bob"].get("/events/").content.decode()
+
+
+def test_who_left_an_organization_reads_its_events_no_more(browsers: Browsers, site: str) -> None:
+    desk = create_organization(person("ada"), "Desk")
+    mine = membership(person("ada"), desk.pk)
+    assert mine is not None
+    join(person("cy"), invite(mine, MemberRole.OWNER))
+    plan(browsers["ada"], organization=desk.pk)
+    [row] = Meeting.objects.all()
+    path = f"/events/{row.pk}/"
+    answer = {"act": "answer", "answer": "yes", "reminder": "60"}
+    for name in ("ada", "cy"):
+        browsers[name].post(f"{path}act/", answer)
+    theirs = membership(person("cy"), desk.pk)
+    assert theirs is not None
+    change_member(mine, theirs.pk, None)
+    assert browsers["cy"].get(path).status_code == browsers["cy"].post(f"{path}act/", answer).status_code == 404
+    for page in ("/events/", "/events/events.ics", "/agenda/?day=2024-01-05"):
+        assert "Study" not in browsers["cy"].get(page).content.decode(), page
+    assert ">cy<" not in browsers["ada"].get(path).content.decode()
+    join(person("bob"), invite(mine, MemberRole.OWNER))
+    theirs = membership(person("bob"), desk.pk)
+    assert theirs is not None
+    change_member(theirs, mine.pk, None)  # who planned it keeps his own words, and is told of no answer
+    browsers["bob"].post(f"{path}act/", answer)
+    shown = browsers["ada"].get(path).content.decode()
+    assert "Study" in shown
+    assert ">bob<" not in shown
+    query = "SELECT value -> 'readers' FROM ops.events WHERE event_type_id = 'event_answered' AND user_id = 'person:%s'"
+    assert rows_of(site, query % person("bob").pk) == [([person("bob").pk],)]
 
 
 def test_after_a_block_an_event_is_gone(browsers: Browsers) -> None:
@@ -183,6 +239,33 @@ def test_an_event_that_cannot_be_had_is_left_out_and_named(browsers: Browsers, m
     page = read_file(browsers["ada"], calendar_file(more=more))
     assert "Left out, for their times or repeats: 1." in page
     assert Meeting.objects.count() == 0
+
+
+@pytest.mark.parametrize("begin", ["BEGIN:VTIMEZONE", "be gin;x=y:vtimezone", "\u000bBEGIN:VTIME\n ZONE"])
+def test_a_zone_that_a_file_defines_is_not_worked_out(browsers: Browsers, begin: str) -> None:
+    """One that changes each second would take minutes."""
+    zone = own_zone("Odd", "FREQ=SECONDLY").replace("BEGIN:VTIMEZONE", begin).replace("\n", "\r\n").encode()
+    body = calendar_file(start=";TZID=Odd:20240110T100000").replace(b"PRODID:other\r\n", b"PRODID:other\r\n" + zone)
+    started = time.process_time()
+    assert "Left out, for their times or repeats: 1." in read_file(browsers["ada"], body)
+    assert time.process_time() - started < 1
+    assert Meeting.objects.count() == 0
+
+
+def test_no_file_decides_a_time_of_another(browsers: Browsers) -> None:
+    zone = own_zone("Custom").replace("\n", "\r\n").encode()
+    body = calendar_file(start=";TZID=Custom:20240110T100000")
+    read_file(browsers["ada"], body.replace(b"PRODID:other\r\n", b"PRODID:other\r\n" + zone))
+    assert "Left out" in read_file(browsers["bob"], body)
+    assert Meeting.objects.count() == 0
+
+
+def test_a_zone_with_a_windows_name_is_known(browsers: Browsers) -> None:
+    zone = own_zone("W. Europe Standard Time").replace("\n", "\r\n").encode()
+    body = calendar_file(start=";TZID=W. Europe Standard Time:20240110T100000")
+    read_file(browsers["ada"], body.replace(b"PRODID:other\r\n", b"PRODID:other\r\n" + zone))
+    [row] = Meeting.objects.all()
+    assert (row.zone, row.starts_at) == ("Europe/Berlin", datetime(2024, 1, 10, 9, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,29 @@ def test_an_example_of_the_standard() -> None:
             (12, 12), (12, 22)]  # fmt: skip
     assert [(one.month, one.day) for one in found[:25]] == days
     assert {one.astimezone(ZoneInfo("America/New_York")).hour for one in found} == {9}
-    # The standard's list ends before the 24th, whose midnight in UTC is the 23rd in New York; here that day counts.
-    assert [(one.month, one.day) for one in found[25:]] == [(12, 24)]
+    assert found[25:] == []  # midnight of the 24th in UTC is an evening of the 23rd in New York
+
+
+@pytest.mark.parametrize(
+    ("until", "days"),
+    [("20241203", [1, 2, 3]), ("20241203T045959Z", [1, 2]), ("20241203T140000Z", [1, 2, 3]),
+     ("20241203T135959Z", [1, 2]), ("20241203T090000", [1, 2, 3]), ("20241203T085959", [1, 2])],
+)  # fmt: skip
+def test_an_end_with_a_time_is_an_instant(until: str, days: list[int]) -> None:
+    zone = "America/New_York"
+    first = datetime(2024, 12, 1, 9, tzinfo=ZoneInfo(zone))
+    found = starts(f"FREQ=DAILY;UNTIL={until}", first, at("2024-11-01"), at("2025-01-01"), zone)
+    assert [one.day for one in found] == days
+
+
+def test_an_end_is_kept_as_an_instant_that_other_programs_read_alike() -> None:
+    """RFC 5545, 3.3.10: beside a time of a zone UNTIL is one of UTC, and a repeat at that time counts."""
+    first = datetime(2024, 12, 1, 18, tzinfo=ZoneInfo("America/New_York"))
+    rule = with_end("FREQ=DAILY;COUNT=3", first, "America/New_York")
+    assert rule == "FREQ=DAILY;UNTIL=20241203T230000Z"
+    assert with_end(rule, first, "America/New_York") == rule
+    every = rrulestr(rule, dtstart=first)
+    assert list(every) == starts(rule, first, at("2024-11-01"), at("2025-01-01"), "America/New_York")
 
 
 def test_a_repeat_keeps_its_hour_on_the_clocks() -> None:
@@ -78,6 +99,8 @@ def test_what_is_taken(text: str) -> None:
         "FREQ=DAILY;BYHOUR=1,2,3", "FREQ=DAILY;X=1", "FREQ=MONTHLY;BYMONTHDAY=99", "FREQ=DAILY;UNTIL=20241399",
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31", "FREQ=DAILY;INTERVAL=14;BYDAY=MO",
         "FREQ=MONTHLY;BYDAY=6MO", "FREQ=MONTHLY;BYDAY=1MO;BYSETPOS=4", "FREQ=MONTHLY;BYMONTHDAY=1;BYDAY=5MO",
+        "FREQ=YEARLY;INTERVAL=2;BYMONTH=2;BYDAY=5MO", "FREQ=YEARLY;BYMONTH=2;BYDAY=-5MO",
+        "FREQ=MONTHLY;INTERVAL=24;BYDAY=5MO", "FREQ=DAILY;UNTIL=20240101T250000Z", "FREQ=DAILY;UNTIL=99991231",
         "FREQ=DAILY\nRDATE:20240101", "FREQ=YEARLY;BYMONTH=13", "FREQ=DAILY;",
     ],
 )  # fmt: skip

@@ -173,6 +173,52 @@ def test_a_reported_message_is_hidden_once_with_a_reason(browsers: Browsers, thr
         assert "hidden or erased" in shown
         assert "an insult" not in browsers[name].get("/messages/?q=insult").content.decode().replace('"insult"', "")
         assert "answered a report" in browsers[name].get("/community/").content.decode()
+        assert "An admin hid this message:" in shown
+        assert "against the rules" in shown
+    ada, bob, eve = (person(name).pk for name in ("ada", "bob", "eve"))
+    told = rows_of(site, "SELECT value -> 'readers' FROM ops.events WHERE event_type_id = 'report_answered' ORDER BY 1")
+    assert told == [([ada, eve],), ([bob, eve],)]  # the author is not told who reported it
+    table = browsers["ada"].get("/data/ops/events/rows.csv").content.decode()
+    assert "report_answered" in table
+    assert "readers" not in table
+
+
+def test_a_message_that_is_kept_says_why_to_its_two_people_alone(browsers: Browsers) -> None:
+    made = start_thread(person("ada"), title="All", people=[person("bob"), person("cy")], organization=None)
+    send(browsers["ada"], made, "plain words")
+    form = {"act": "report", "message": Message.objects.get().pk, "reason": "rude"}
+    browsers["bob"].post(path(made, "act/"), form)
+    answer = {"report": Report.objects.get().pk, "answer": "no insult", "act": "keep"}
+    browsers["eve"].post("/messages/reports/", answer)
+    shown = {name: "no insult" in browsers[name].get(path(made)).content.decode() for name in ("ada", "bob", "cy")}
+    assert shown == {"ada": True, "bob": True, "cy": False}
+
+
+def test_a_block_hides_two_people_in_a_thread_of_more(browsers: Browsers, site: str) -> None:
+    """Cy and bob are no contacts of each other's; ada's thread has both."""
+    made = start_thread(person("ada"), title="All", people=[person("bob"), person("cy")], organization=None)
+    cy = person("cy")
+    dave = {"act": "block", "id": person("dave").pk}
+    assert browsers["bob"].post("/contacts/act/", dave).status_code == 404  # they share nothing
+    send(browsers["cy"], made, "of cy")
+    page = browsers["bob"].get(path(made)).content.decode()
+    assert f'name="id" value="{cy.pk}"' in page
+    assert browsers["bob"].post("/contacts/act/", {"act": "block", "id": cy.pk}).status_code == 302
+    send(browsers["cy"], made, "@bob more of cy")
+    ada, bob = person("ada").pk, person("bob").pk
+    told = sorted((value["readers"], value["mentioned"]) for (value,) in rows_of(site, TOLD))
+    assert told == sorted([([ada, bob, cy.pk], []), ([ada, cy.pk], [])])
+    page = browsers["bob"].get(path(made)).content.decode()
+    assert "of cy" not in page
+    assert "ada, bob</span>" in page
+
+
+def test_a_thread_is_started_once_a_form(browsers: Browsers) -> None:
+    page = browsers["ada"].get("/messages/new/").content.decode()
+    [key] = re.findall(r'name="key" value="([^"]+)"', page)
+    form = {"title": "Once", "people": [person("bob").pk], "key": key}
+    assert len({browsers["ada"].post("/messages/new/", form)["Location"] for _ in range(2)}) == 1
+    assert Thread.objects.count() == 1
 
 
 def test_messages_are_found_and_saved(browsers: Browsers, thread: Thread) -> None:
