@@ -86,7 +86,8 @@ def company_feed(cik: str, known: list[Filing], count: int) -> bytes:
     SubElement(company, "conformed-name").text = f"{SYMBOLS[CIKS[cik]][0]} (synthetic filings, Strades sandbox)"
     for place, filing in list(enumerate(known, 1))[::-1][:count]:
         _add_entry(feed, cik, filing, accession(cik, filing, place))
-    return b'<?xml version="1.0" encoding="ISO-8859-1" ?>\n' + tostring(feed, encoding="us-ascii")
+    written: bytes = tostring(feed, encoding="us-ascii")
+    return b'<?xml version="1.0" encoding="ISO-8859-1" ?>\n' + written
 
 
 def _add_entry(feed: Element, cik: str, filing: Filing, number: str) -> None:

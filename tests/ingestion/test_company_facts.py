@@ -55,7 +55,7 @@ def rows(body: bytes) -> list[dict[str, Any]]:
     """The records of a body without rejects."""
     parsed = read(body)
     assert parsed.rejects == ()
-    return parsed.tables["observation"].to_pylist()
+    return list(parsed.tables["observation"].to_pylist())
 
 
 def income(start: str, end: str, value: object, filed: str) -> dict[str, Any]:
