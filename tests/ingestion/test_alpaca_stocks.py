@@ -17,7 +17,8 @@ from tests.ingestion.conftest import add_listing, store_body
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GIVEN = {"symbol": "AAPL", "interval": "1m", "venue": "alpaca", "calendar": "XNYS"}
-# As the reference of Alpaca's Market Data API shows them; times in nanoseconds.
+# In the form of Alpaca's Market Data API as its reference was remembered: no recorded answer was at hand. Times in
+# nanoseconds.
 TRADES = {
     "trades": {
         "AAPL": [
