@@ -54,6 +54,8 @@ class SourceMonths:
 def plan_backfill(gaps: Sequence[FixableGap], working: Collection[str]) -> tuple[list[SourceMonths], list[FixableGap]]:
     """The months that ask for what is missing, by source; and the gaps that nothing asks for.
 
+    A source that is not in use leaves nothing unasked where another one has its bars.
+
     Args:
         working: the names of the sources in use.
     """
@@ -61,8 +63,11 @@ def plan_backfill(gaps: Sequence[FixableGap], working: Collection[str]) -> tuple
     for gap in gaps:
         if gap.source in working:
             by_source.setdefault(str(gap.source), []).append(gap)
+    asked = {(gap.venue, gap.symbol, gap.interval) for found in by_source.values() for gap in found}
     return [_months(name, found) for name, found in sorted(by_source.items())], [
-        gap for gap in gaps if gap.source not in working
+        gap
+        for gap in gaps
+        if gap.source is None or (gap.source not in working and (gap.venue, gap.symbol, gap.interval) not in asked)
     ]
 
 

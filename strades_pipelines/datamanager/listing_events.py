@@ -1,7 +1,7 @@
 """Symbol changes and delistings of Sources.json, each from when it was announced, and the universe as of a date."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,15 @@ from strades_pipelines.datamanager.checked_json import CheckError, excerpt
 RENAMED = "renamed"
 # The stored row that counts of an announcement is the one that was stored last.
 STORE = """
-    INSERT INTO records.listing_events (listing_id, event, symbol, effective_at, knowledge_time, recorded_at)
-    SELECT %(listing_id)s, %(event)s, %(symbol)s, %(effective_at)s, %(known_at)s, %(now)s
+    INSERT INTO records.listing_events (
+        listing_id, event, symbol, occurrence, effective_at, knowledge_time, recorded_at
+    )
+    SELECT %(listing_id)s, %(event)s, %(symbol)s, %(occurrence)s, %(effective_at)s, %(known_at)s, %(now)s
     WHERE NOT EXISTS (
         SELECT FROM (
             SELECT effective_at FROM records.listing_events
-            WHERE (listing_id, event, symbol, knowledge_time) = (%(listing_id)s, %(event)s, %(symbol)s, %(known_at)s)
+            WHERE (listing_id, event, symbol, occurrence, knowledge_time)
+                = (%(listing_id)s, %(event)s, %(symbol)s, %(occurrence)s, %(known_at)s)
             ORDER BY recorded_at DESC LIMIT 1
         ) AS stored WHERE stored.effective_at IS NOT DISTINCT FROM %(effective_at)s::timestamptz
     )
@@ -32,13 +35,15 @@ UNIVERSE = """
 class ListingEvent:
     """What becomes of a listing, announced at `known_at`, UTC; `effective_at` None: it was called off.
 
-    `symbol` is the one until a symbol change; empty for a delisting.
+    `symbol` is the one until a symbol change; empty for a delisting. `occurrence` tells the times apart that a listing
+    had one symbol: another announcement of the same one puts it off, or calls it off.
     """
 
     event: str
     effective_at: datetime | None
     known_at: datetime
     symbol: str = ""
+    occurrence: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def store_events(
             "listing_id": listing_id,
             "event": event.event,
             "symbol": event.symbol,
+            "occurrence": event.occurrence,
             "effective_at": event.effective_at,
             "known_at": event.known_at,
             "now": now,
@@ -102,13 +108,15 @@ def parse_events(
     """
     found: list[ListingEvent] = []
     for n, item in enumerate(items):
-        at, symbol = f"{where}[{n}]", item.get("symbol", "")
+        at, symbol, occurrence = f"{where}[{n}]", item.get("symbol", ""), item.get("occurrence", 1)
         if (item["event"] == RENAMED) != bool(symbol):
             wanted = "the symbol until then" if item["event"] == RENAMED else "none"
             raise CheckError(f"{at}.symbol: expected {wanted} for {item['event']}, was {excerpt(symbol or 'none')}")
+        if item["event"] != RENAMED and occurrence != 1:
+            raise CheckError(f"{at}.occurrence: expected none for {item['event']}, was {occurrence}")
         effective_at = None if item["on"] is None else time(item["on"], f"{at}.on")
-        event = ListingEvent(item["event"], effective_at, time(item["known"], f"{at}.known"), symbol)
-        if any((event.event, symbol, event.known_at) == (one.event, one.symbol, one.known_at) for one in found):
+        event = ListingEvent(item["event"], effective_at, time(item["known"], f"{at}.known"), symbol, occurrence)
+        if any(replace(event, effective_at=None) == replace(one, effective_at=None) for one in found):
             raise CheckError(f"{at}.known: expected an event once a time of announcement, was it again")
         found.append(event)
     return tuple(found)

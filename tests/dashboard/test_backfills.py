@@ -41,7 +41,8 @@ def test_gaps_ask_their_sources_for_their_months() -> None:
         ("rawsources/gateio", "2024-01-01", "2024-02-01"),
         ("rawsources/other", "2024-05-01", "2024-05-01"),
     ]
-    assert [one.source for one in orphans] == [None, "off"]
+    assert [one.source for one in orphans] == [None]  # what `off` has is asked of `gateio`
+    assert [one.source for one in plan_backfill(found[:1] + found[3:], set())[1]] == ["gateio", "off"]
     assert count_missing(found) == 10
 
 

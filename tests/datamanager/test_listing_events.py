@@ -103,9 +103,36 @@ def test_several_symbols_of_a_listing_follow_each_other(
     assert [symbols(connection, at) for at in ("2015-03-01", "2015-03-02", "2022-06-09")] == [{"OLD"}, {"FB"}, {"META"}]
 
 
+def test_a_symbol_that_a_listing_had_twice_is_told_each_time(
+    connection: Connection, database_url: str, tmp_path: Path
+) -> None:
+    """AAA until 2013, BBB until 2015, AAA again until 2017, which was put off from 2016; CCC since."""
+    changes = [
+        ("AAA", 1, "2013-01-01", "2012-12-01"),
+        ("BBB", 1, "2015-01-01", "2014-12-01"),
+        ("AAA", 2, "2016-01-01", "2015-10-01"),
+        ("AAA", 2, "2017-01-01", "2015-11-01"),
+    ]
+    events = [
+        {
+            "event": "renamed",
+            "symbol": symbol,
+            "occurrence": number,
+            "on": f"{on}T00:00:00",
+            "known": f"{known}T00:00:00",
+        }
+        for symbol, number, on, known in changes
+    ]
+    sync(database_url, tmp_path, {"CCC": events})
+    times = ("2012-06-01", "2013-01-01", "2014-12-31", "2015-01-01", "2016-06-01", "2017-01-01")
+    assert [symbols(connection, at) for at in times] == [{"AAA"}, {"BBB"}, {"BBB"}, {"AAA"}, {"AAA"}, {"CCC"}]
+
+
 @pytest.mark.parametrize(
     ("events", "fault"),
     [
+        ([{**TWITTER, "occurrence": 2}], r"occurrence: expected none for delisted"),
+        ([{**META, "occurrence": 0}], "occurrence"),
         ([{**META, "symbol": ""}], "symbol"),
         ([{**TWITTER, "symbol": "FB"}], r"events\[0\]\.symbol: expected none for delisted"),
         ([{"event": "renamed", "on": None, "known": "2022-05-31T00:00:00"}], r"symbol: expected the symbol until then"),

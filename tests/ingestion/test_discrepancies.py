@@ -13,6 +13,7 @@ import pytest
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion import discrepancies
 from strades_pipelines.ingestion.data_requests import carry_out_requests
+from strades_pipelines.ingestion.finding_diff import compare_findings
 from strades_pipelines.ingestion.loader import LoaderConnections, load_stored
 from strades_pipelines.ingestion.outliers import find_outliers
 from strades_pipelines.lineage.trace import trace_all
@@ -125,7 +126,7 @@ def test_who_accepts_while_the_source_corrects_itself_comes_first(
 ) -> None:
     load_wrong(database_url, store, (20,))
     store(body(range(15, 25)), request_key="corrected", fetched_at=NOW + HOUR)
-    compare = discrepancies.compare_findings
+    compare = compare_findings
 
     def accepting(*findings: Any, **words: Any) -> Any:
         decide(connection, accept=True)

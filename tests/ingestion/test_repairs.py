@@ -62,9 +62,9 @@ def test_two_repairs_of_a_bar_do_not_carry_each_other_s_error(
     connection.execute("UPDATE records.candles SET high = high * 100, low = low / 100 WHERE open_time = %s", [AT])
     connection.commit()
     load_stored(url=database_url, now=NOW)
-    for hour in (1, 2):
+    for _ in range(2):
         decide(connection, accept=True)
-        carry_out_requests(database_url, sources, clock=lambda at=NOW + hour * HOUR: at)
+        carry_out_requests(database_url, sources, clock=lambda: NOW + HOUR)
     close, high, _ = rows(connection, STANDS, AT)[0]
     [(low,)] = rows(connection, "SELECT low FROM records.candles WHERE open_time = %s", AT)
     assert (high, low) == (pytest.approx(close + 0.5), pytest.approx(close - 0.5))

@@ -1,15 +1,16 @@
 -- depends: 0080.cold_months
 
 -- Symbol changes and delistings, as Sources.json states them, each from when it was announced. Append-only: of an event the row that was known
--- last counts, and of the same announcement the one that was stored last. Grain: one row a listing, event, symbol and announcement.
+-- last counts, and of the same announcement the one that was stored last. Grain: one row a listing, event, symbol, occurrence and announcement.
 CREATE TABLE records.listing_events (
     listing_id     integer NOT NULL REFERENCES records.listings,
     event          text NOT NULL CHECK (event IN ('renamed', 'delisted')), -- renamed or delisted
     symbol         text NOT NULL,             -- of a symbol change the symbol until then; else empty
+    occurrence     smallint NOT NULL DEFAULT 1 CHECK (occurrence > 0), -- which of the times that the listing had this symbol
     effective_at   timestamptz,               -- from when on it holds; null: it was called off
     knowledge_time timestamptz NOT NULL,
     recorded_at    timestamptz NOT NULL,
-    PRIMARY KEY (listing_id, event, symbol, knowledge_time, recorded_at),
+    PRIMARY KEY (listing_id, event, symbol, occurrence, knowledge_time, recorded_at),
     CHECK ((event = 'renamed') = (symbol <> ''))
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON records.listing_events
@@ -23,22 +24,23 @@ RETURNS TABLE (
     listing_id integer, venue text, symbol text, symbol_now text, valid_from timestamptz, delisted_at timestamptz
 ) LANGUAGE sql STABLE AS $$
     WITH announced AS (
-        SELECT DISTINCT ON (e.listing_id, e.event, e.symbol) e.*
+        SELECT DISTINCT ON (e.listing_id, e.event, e.symbol, e.occurrence) e.*
         FROM records.listing_events AS e
         WHERE e.knowledge_time <= $2 AND e.recorded_at <= $3
-        ORDER BY e.listing_id, e.event, e.symbol, e.knowledge_time DESC, e.recorded_at DESC
+        ORDER BY e.listing_id, e.event, e.symbol, e.occurrence, e.knowledge_time DESC, e.recorded_at DESC
     ),
     -- What a listing was called is known to all who trade it: the change to come, or not announced yet, tells the symbol until then.
     renamed AS (
-        SELECT DISTINCT ON (e.listing_id, e.symbol) e.*
+        SELECT DISTINCT ON (e.listing_id, e.symbol, e.occurrence) e.*
         FROM records.listing_events AS e
         WHERE e.event = 'renamed' AND e.recorded_at <= $3
-        ORDER BY e.listing_id, e.symbol, e.knowledge_time DESC, e.recorded_at DESC
+        ORDER BY e.listing_id, e.symbol, e.occurrence, e.knowledge_time DESC, e.recorded_at DESC
     ),
     called AS (
         SELECT DISTINCT ON (r.listing_id) r.listing_id, r.symbol
         FROM renamed AS r
-        LEFT JOIN announced AS a ON (a.listing_id, a.event, a.symbol) = (r.listing_id, r.event, r.symbol)
+        LEFT JOIN announced AS a
+            ON (a.listing_id, a.event, a.symbol, a.occurrence) = (r.listing_id, r.event, r.symbol, r.occurrence)
         WHERE r.effective_at IS NOT NULL AND NOT coalesce(a.effective_at <= $1, false)
         ORDER BY r.listing_id, r.effective_at
     )
