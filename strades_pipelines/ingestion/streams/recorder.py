@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
@@ -17,8 +16,9 @@ from typing import Protocol, TypeVar
 import psycopg
 from adbc_driver_manager import Error as AdbcError
 
-from strades_pipelines.datamanager.protocol import Stream
+from strades_pipelines.ingestion.streams.batches import BATCH_BYTES, BATCH_FRAMES, first_batch, longest_span
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
+from strades_pipelines.ingestion.streams.progress import Counts, Progress
 from strades_pipelines.ingestion.streams.repair import RepairFailed
 from strades_pipelines.ingestion.streams.routing import Route, Router, Sighting
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
@@ -28,7 +28,6 @@ from strades_pipelines.ingestion.streams.writer import State, StreamBusy, Stream
 from strades_pipelines.ingestion.verdicts import one_line
 
 MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
-BATCH_FRAMES, BATCH_BYTES = 4_000, 8_000_000
 FLUSH_SECONDS = 0.25
 PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long a frame waits for others
 SHOW_SECONDS = 1.0
@@ -44,47 +43,6 @@ OLDEST, NEWEST = timedelta(days=1), timedelta(seconds=10)
 BARS_AFTER = timedelta(seconds=2)  # a bar is built so long after its close
 DATABASE_ERRORS = (psycopg.OperationalError, AdbcError)
 Result = TypeVar("Result")
-
-
-@dataclass
-class Progress:
-    """How far an instrument is: its numbers, its first bar of all, the next one to build, when its last record came.
-
-    `complete_from` is a trade behind which nothing is missing but what the numbers show; `first_bar` follows it.
-    """
-
-    numbers: Numbers
-    complete_from: datetime | None = None
-    first_bar: datetime | None = None
-    bars_from: datetime | None = None
-    heard_at: float = 0.0
-    last_frame_at: datetime | None = None
-    is_stale: bool = False
-    has_wrong_time: bool = False
-    reported_until: int | None = None  # of the state that was written last, microseconds
-
-    @property
-    def complete_until(self) -> int | None:
-        """Where its records stop being complete, microseconds since the epoch; None before the first one."""
-        return self.numbers.complete_until() or self.numbers.time
-
-    @property
-    def has_unreported_hole(self) -> bool:
-        """Whether a start after a kill would not know of a hole, and go on behind it."""
-        until = self.complete_until
-        return bool(self.numbers.gaps) and (self.reported_until is None or until is None or until < self.reported_until)
-
-
-@dataclass
-class Counts:
-    """What a recorder did since its start."""
-
-    frames: int = 0
-    rows: int = 0
-    rejects: int = 0
-    repairs: int = 0
-    bars: int = 0
-    errors: dict[str, str] = field(default_factory=dict)
 
 
 class Listener(Protocol):
@@ -128,7 +86,7 @@ class StreamRecorder:
         self._buffer: list[Frame] = []
         self._bytes = 0
         self._shown_at = -math.inf
-        self._span = _longest_span(self.stream)
+        self._span = longest_span(self.stream)
         self._refused_on: int | None = None  # the connection
         self._room, self._work = asyncio.Event(), asyncio.Event()
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
@@ -283,7 +241,7 @@ class StreamRecorder:
             await self._through("database", lambda: self.writer.show_last_records(self._clock()))
 
     async def _store_batch(self) -> None:
-        batch = _first_batch(self._buffer, self._span)
+        batch = first_batch(self._buffer, self._span)
         if any(progress.has_unreported_hole for progress in self.progress.values()):
             await self._write_states()  # before the trades behind the hole are stored
         loaded = await self._through("database", lambda: self.writer.store(batch, self._clock()))
@@ -466,31 +424,6 @@ class StreamRecorder:
         if self.counts.errors.get(what) != line:
             self._say(f"{self.source.website.name}: {line}")
         self.counts.errors[what] = line
-
-
-def _longest_span(stream: Stream) -> timedelta | None:
-    """How long the frames of a batch may have come; None: as long as they did.
-
-    Quotes without a venue's time are all of the instant at which their batch had come, and one of `every_ms` is kept:
-    frames that had to wait for the database would be one quote.
-    """
-    quotes = (one for one in stream.read.outputs if one.kind == "quote" and "event_time" not in one.fields)
-    spans = [timedelta(milliseconds=one.every_ms) for one in quotes if one.every_ms]
-    return min(spans, default=None)
-
-
-def _first_batch(frames: Sequence[Frame], span: timedelta | None) -> list[Frame]:
-    """The oldest frames of one connection, within the bounds of a batch."""
-    batch: list[Frame] = []
-    size = 0
-    for frame in frames[:BATCH_FRAMES]:
-        if batch and (frame.connection != batch[0].connection or size + len(frame.data) > BATCH_BYTES):
-            break
-        if batch and span is not None and frame.received_at - batch[0].received_at >= span:
-            break
-        batch.append(frame)
-        size += len(frame.data)
-    return batch
 
 
 def _time(microseconds: int) -> datetime:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.streams.batches import first_batch, longest_span
 from strades_pipelines.ingestion.streams.frame_store import Frame
-from strades_pipelines.ingestion.streams.recorder import _first_batch, _longest_span
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def test_frames_that_waited_for_the_database_keep_their_times(protocol: str, bat
     ]
     found = []
     while frames:
-        batch = _first_batch(frames, _longest_span(stream))
+        batch = first_batch(frames, longest_span(stream))
         found.append([(each.received_at - NOW) // timedelta(milliseconds=1) for each in batch])
         del frames[: len(batch)]
     assert found == batches

@@ -12,8 +12,8 @@ from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument
 from strades_pipelines.ingestion.frame_reader import join_frames
 from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.streams.batches import BATCH_BYTES, BATCH_FRAMES
 from strades_pipelines.ingestion.streams.messages import connection_url, ping_message, subscriptions
-from strades_pipelines.ingestion.streams.recorder import BATCH_BYTES, BATCH_FRAMES
 from strades_pipelines.ingestion.streams.routing import Router
 from tests.conftest import SHARED
 

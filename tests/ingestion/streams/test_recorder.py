@@ -15,7 +15,8 @@ from strades_pipelines.brokerage.stream_desk import StreamDesk
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams import recorder
 from strades_pipelines.ingestion.streams.frame_store import Frame
-from strades_pipelines.ingestion.streams.recorder import Progress, StreamRecorder
+from strades_pipelines.ingestion.streams.progress import Progress
+from strades_pipelines.ingestion.streams.recorder import StreamRecorder
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter, Taken
