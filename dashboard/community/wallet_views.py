@@ -15,7 +15,7 @@ from dashboard.community.forms import OwnerForm, ShareForm
 from dashboard.community.models import LEVELS, Level, Organization, WalletOwner
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
-from dashboard.community.wallets import give_wallet, manages, owner_of, share_wallet, unshare_wallet
+from dashboard.community.wallets import give_wallet, manages, owned_name, owner_of, share_wallet, unshare_wallet
 from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.gateway.records import read_label
 
@@ -41,6 +41,7 @@ def wallet_sharing(request: HttpRequest, name: str) -> HttpResponse:
     shares = owner.shares.filter(ended_at=None).select_related("person", "organization") if owner else []
     context = {
         "wallet": name,
+        "template": owned_name(name) if name != owned_name(name) else "",
         "owner": owner,
         "is_admin": is_admin,
         "is_manager": is_manager,
