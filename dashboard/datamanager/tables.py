@@ -166,7 +166,7 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
         with snapshot():
             text = gateway.query_text(query, parameters)
         sql = query_file(text, as_of=as_of)
-        with gateway.export_turn():
+        with gateway.export_slot():
             rows = [] if kind == "sql" else list(gateway.export_rows(query, parameters))
             written = WRITERS[kind](found.columns, rows, sql)
     except RowsRefused:
