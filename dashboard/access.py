@@ -71,7 +71,7 @@ MATRIX: dict[str, Role | Right | None] = {
     "relations": Role.VIEWER,
     "relations_columns": Role.VIEWER,
     "relations_node": Role.VIEWER,
-    # Bundles of people. What is not of who asks, or was not given to him, does not exist for him, see shop.
+    # Bundles of people. An item is 404 for anybody who neither owns it nor was granted it (shop).
     "shop": Role.VIEWER,
     "shop_item": Role.VIEWER,
     "shop_ask": Role.VIEWER,

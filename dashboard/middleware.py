@@ -79,7 +79,7 @@ def follow_session(get_response: Respond) -> Respond:
 
 
 def follow_viewer(get_response: Respond) -> Respond:
-    """Have the database read for who is signed in: wallets and acts of others are not there for him."""
+    """Set the viewer for row security: other people's wallets and acts are hidden."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         set_viewer(request.user.pk if request.user.is_authenticated else None)
@@ -89,7 +89,7 @@ def follow_viewer(get_response: Respond) -> Respond:
 
 
 def refusal(request: HttpRequest, needed: Role | Right | None) -> HttpResponse | None:
-    """What is answered to somebody without a right, or None where he has it."""
+    """The response for a user without the right; None if permitted."""
     if needed is ANYONE:
         return None
     user = request.user
@@ -135,7 +135,7 @@ class AccessMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say how to go on where the home's key is not that of a second factor; nobody is let in without it.
 
-        What row security refuses, a wallet that a person sees and does not operate, is 403.
+        Row security refused a write to a wallet the user may only see: 403.
         """
         if isinstance(exception.__cause__, InsufficientPrivilege):
             return render(request, "403.html", {"needed": _("operate, on this wallet")}, status=403)

@@ -1,4 +1,4 @@
-"""Django's secret key: made once into the home, for its owner alone."""
+"""Django's secret key: created once in the home, readable by its owner only."""
 
 import os
 import secrets
@@ -7,12 +7,13 @@ from pathlib import Path
 
 
 def read_or_make_key(path: Path) -> str:
-    """The key in the file, which is made where there is none; of two processes that make it, the first one wins."""
+    """Return the key, and create the file if it is missing; of two processes that create it, the first one wins."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}")
         part.touch(mode=0o600)
         part.write_text(secrets.token_urlsafe(48))
+        # Unlike a rename, a link never replaces the key of another process, and no reader sees half of one.
         with suppress(FileExistsError):
             path.hardlink_to(part)
         part.unlink()

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from scrapers.crawl_stats import CrawlStats, LogLines, worth_telling
+from scrapers.crawl_stats import CrawlStats, LogLines, is_logged
 from scrapers.credentials import KeyMissing, read_keys
 from scrapers.plan import Plan, PlanError, read_plan
 from scrapers.redaction import redacted
@@ -115,7 +115,7 @@ class _Plain(logging.Formatter):
 
 def _set_up_logging() -> LogLines:
     to_stderr, to_database = logging.StreamHandler(sys.stderr), LogLines()
-    to_stderr.addFilter(worth_telling)
+    to_stderr.addFilter(is_logged)
     to_stderr.setFormatter(_Plain("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [to_stderr, to_database]

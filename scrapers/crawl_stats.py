@@ -1,4 +1,4 @@
-"""Counters of one crawl, in the order of its steps, for its summary, its stored action chain and its log lines."""
+"""Counters of one crawl by step, for its summary, its stored action chain and its log."""
 
 import logging
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ MAXIMUM_LOG_LINES = 2_000
 
 @dataclass
 class CrawlStats:
-    """The steps of one crawl. Steps of one kind are one entry, in the order of their first time."""
+    """The steps of one crawl: one entry per kind of step, ordered by first occurrence."""
 
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, str]] = field(default_factory=list)
     body_bytes: int = 0
     finished_requests: int = 0
-    fatal: str | None = None  # why the crawl could not do its work at all
+    fatal: str | None = None  # why the crawl failed as a whole
 
     def count(self, step: str, number: int = 1) -> None:
         """Add `number` to a step: planned, requested, retried, stored, not_modified or failed."""
@@ -29,27 +29,27 @@ class CrawlStats:
         entry["last_at"] = now
 
     def total(self, step: str) -> int:
-        """How often a step was counted."""
+        """The count of a step; 0 if it never happened."""
         return int(self.steps.get(step, {}).get("count", 0))
 
     @property
     def action_chain(self) -> list[dict[str, Any]]:
-        """The steps as they are stored."""
+        """The steps as stored with the crawl."""
         return list(self.steps.values())
 
 
-def worth_telling(record: logging.LogRecord) -> bool:
-    """Our own lines from INFO, those of others from WARNING."""
+def is_logged(record: logging.LogRecord) -> bool:
+    """Whether a record is logged: from INFO for our code, from WARNING for libraries."""
     ours = record.name.split(".")[0] == "scrapers"
     return record.levelno >= (logging.INFO if ours else logging.WARNING)
 
 
 class LogLines(logging.Handler):
-    """Collects the lines that belong into the database, without secrets."""
+    """Collect the log lines for the database, with secrets redacted."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.addFilter(worth_telling)
+        self.addFilter(is_logged)
         self.lines: list[tuple[datetime, str, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -1,7 +1,7 @@
-"""Scrapy's HTTP handler with bounds on the headers of a response, which Twisted has not.
+"""Scrapy's HTTP handler with limits on response headers, which Twisted lacks.
 
-Twisted closes the connection at a header line of 16 kB, so that the answer is lost, and takes any number of lines: half
-a million took 375 MB (2026-11-27). Here a long line is cut and what is too much is counted and dropped.
+Twisted closes the connection at a header line of 16 kB, which loses the response, and accepts any number of lines: half
+a million took 375 MB (2026-11-27). Here long lines are cut, and headers beyond the limits are counted and dropped.
 """
 
 import re
@@ -27,7 +27,7 @@ LONGEST_LINE = LONGEST_NAME + LONGEST_HEADER
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, 5.6.2
 MOST_CONTINUED_LINES = 16
 MOST_REPEATED = 8
-# What the crawl acts on is kept even where it stands behind 64 others.
+# Headers that the crawl reads: kept even after `MOST_HEADERS` others.
 NEEDED = {b"content-encoding", b"content-type", b"etag", b"last-modified", b"location", b"retry-after"}
 
 
@@ -38,7 +38,7 @@ class BoundedParser(_LenientHTTPClientParser):
     left_out = 0
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 (Twisted's name)
-        """Take a header line at a time, and of each the first bytes alone."""
+        """Pass on one header line at a time, cut to `LONGEST_LINE`."""
         while data and self.line_mode and self.state != DONE:
             line, newline, data = data.partition(b"\n")
             room = max(0, LONGEST_LINE - len(self._buffer))
@@ -47,16 +47,16 @@ class BoundedParser(_LenientHTTPClientParser):
             super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802 (Twisted's name)
-        """Drop the lines of a header that goes on and on."""
+        """Drop continuation lines beyond `MOST_CONTINUED_LINES`."""
         continued = line[:1] in (b" ", b"\t")
         if not (continued and len(self._partialHeader or ()) >= MOST_CONTINUED_LINES):
             super().lineReceived(line)
 
     def headerReceived(self, name: bytes, value: bytes) -> None:  # noqa: N802 (Twisted's name)
-        """Keep a header, or count it among those left out."""
+        """Keep a header, or count it as left out."""
         lower = name.lower()
         if not TOKEN.fullmatch(name):
-            keep = False  # Twisted takes no such name
+            keep = False  # Twisted refuses such a name
         elif lower in NEEDED or self.isConnectionControlHeader(lower):  # type: ignore[no-untyped-call]
             known = self.connHeaders if self.isConnectionControlHeader(lower) else self.headers  # type: ignore[no-untyped-call]
             keep = len(known.getRawHeaders(lower, ())) < MOST_REPEATED
@@ -69,7 +69,7 @@ class BoundedParser(_LenientHTTPClientParser):
             self.left_out += 1
 
     def allHeadersReceived(self) -> None:  # noqa: N802 (Twisted's name)
-        """Say how many were left out."""
+        """Report in the header `LEFT_OUT` how many were dropped."""
         if self.left_out:
             self.headers.setRawHeaders(LEFT_OUT.encode(), [str(self.left_out).encode()])
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
@@ -96,6 +96,6 @@ class BoundedDownloadHandler(HTTP11DownloadHandler):
         self._pool._factory = _Factory
 
     async def download_request(self, request: Request) -> Response:
-        """Note when the request is sent, after all waiting: a bar that closes later is not final in the answer."""
+        """Record when the request is sent, after any delay: a bar that closes later is not final in the response."""
         request.meta["sent_at"] = settings().now()
         return await super().download_request(request)

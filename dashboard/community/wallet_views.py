@@ -25,7 +25,7 @@ MOST_ACCOUNTS = 500
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def wallet_sharing(request: HttpRequest, name: str) -> HttpResponse:
-    """Who sees a wallet. An admin gives it an owner; the owner shares it; others read whose it is."""
+    """Who sees a wallet. An admin gives it an owner; the owner shares it; others see its owner."""
     assert isinstance(request.user, User)
     with snapshot():
         if read_label("wallet", name) is None:
@@ -53,7 +53,7 @@ def wallet_sharing(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _act(request: HttpRequest, person: User, wallet: str, owner: WalletOwner | None) -> None:
-    """Carry one form out; one that does not fit says so on the next page."""
+    """Carry out one form; show a message if it is invalid."""
     number = parse_whole(request.POST.get("share", ""), LARGEST_ID)
     act = request.POST.get("act", "")
     if act == "give" and person.may(Role.ADMIN):
@@ -100,7 +100,7 @@ def _code(owner: WalletOwner) -> str:
 
 
 def _receiver(code: str) -> User | Organization | None:
-    """The one of a form's choice, which was made from rows that are there."""
+    """The person or organization of a form's choice."""
     kind, _colon, number = code.partition(":")
     if not kind:
         return None

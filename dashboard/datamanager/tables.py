@@ -163,7 +163,7 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
         with snapshot():
             text = gateway.query_text(query, parameters)
         sql = query_file(text, as_of=as_of)
-        with gateway.export_turn():
+        with gateway.export_slot():
             rows = [] if kind == "sql" else list(gateway.export_rows(query, parameters))
             sources = _read_sources(found, rows)
             kept = own_use_sources(sources) if kind in WITH_ROWS and not request.GET.get("own_use") else []

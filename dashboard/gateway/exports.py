@@ -7,7 +7,7 @@ import psycopg
 from django.db import DatabaseError, connections
 
 from dashboard.gateway.reading import ALIAS
-from dashboard.gateway.rows import translated
+from dashboard.gateway.rows import translate_error
 
 MOST_ROWS = 100_000
 FILLS = f"""
@@ -68,7 +68,7 @@ def read_rows(query: str, wallet: str) -> tuple[list[str], list[tuple[Any, ...]]
         try:
             cursor.execute(query, {"wallet": wallet})
         except DatabaseError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         return [column.name for column in cursor.description], cursor.fetchall()
 
 

@@ -17,12 +17,13 @@ from dashboard.gateway.tables import Column, Table
 from strades_pipelines.database.asof import REVISIONS
 from strades_pipelines.lineage.provenance import read_provenance
 
-MOST_SECONDS, EXPORT_SECONDS = 3, 60  # of a page's question; of a whole export, from its first row to its last
+# Seconds: for the query of a page; for a whole export, first row to last.
+MOST_SECONDS, EXPORT_SECONDS = 3, 60
 MOST_EXPORTED, MOST_EXPORTED_BYTES, EXPORTED_AT_ONCE = 100_000, 64 * 2**20, 2_000
 # Each export holds a connection and up to half a gigabyte.
 MOST_EXPORTS = 2
 SUPERSEDED, MOST_VERSIONS = "superseded_at", 50
-_turns = BoundedSemaphore(MOST_EXPORTS)
+_export_slots = BoundedSemaphore(MOST_EXPORTS)
 
 
 class RowsTooSlow(RuntimeError):
@@ -42,7 +43,7 @@ class Row:
 
 
 def limit_time(seconds: float | None = None) -> None:
-    """Have every later statement of the snapshot ended after so many seconds, `MOST_SECONDS` without. One statement."""
+    """Limit every later statement of the transaction to `seconds` (default `MOST_SECONDS`). Runs one statement."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{seconds or MOST_SECONDS}s'")
 
@@ -59,7 +60,7 @@ def read_rows(table: Table, query: sql.Composed, parameters: dict[str, Any]) -> 
             cursor.execute(query, parameters)
             found = cursor.fetchall()
         except DatabaseError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
     names = [column.name for column in table.columns]
     return [Row(key, dict(zip(names, values, strict=True))) for key, *values in found]
 
@@ -75,7 +76,7 @@ def read_row(table: Table, key: str, *, letters: int) -> Row | None:
 
 
 def read_versions(table: Table, key: str, *, letters: int) -> list[Row]:
-    """The versions that stood before the row of a key, newest first; none where a table keeps none. One query."""
+    """Earlier versions of a row, newest first; empty where the table keeps none. One query."""
     name = REVISIONS.get(table.relation.full_name)
     if name is None:
         return []
@@ -95,22 +96,22 @@ def query_text(query: sql.Composed, parameters: dict[str, Any]) -> str:
 
 
 @contextmanager
-def export_turn() -> Iterator[None]:
-    """Hold one of the `MOST_EXPORTS` turns of this process.
+def export_slot() -> Iterator[None]:
+    """Hold one of the `MOST_EXPORTS` export slots of this process.
 
     Raises:
         TooManyExports: none is free.
     """
-    if not _turns.acquire(blocking=False):
+    if not _export_slots.acquire(blocking=False):
         raise TooManyExports
     try:
         yield
     finally:
-        _turns.release()
+        _export_slots.release()
 
 
 def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[list[Any]]:
-    """The rows of a query without their keys, until their texts have `MOST_EXPORTED_BYTES`.
+    """The rows without their keys. Ends without an error at `MOST_EXPORTED_BYTES`.
 
     Raises:
         RowsRefused: a value that the column's type does not have.
@@ -129,7 +130,7 @@ def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[lis
                     yield values
                 _limit_until(connection, deadline)
     except psycopg.Error as error:
-        raise translated(error) from error
+        raise translate_error(error) from error
 
 
 def read_sources(fetch_ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -146,8 +147,8 @@ def _limit_until(connection: psycopg.Connection[Any], deadline: float) -> None:
     connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(left)))
 
 
-def translated(error: Exception) -> Exception:
-    """What a database's error means to whoever asked: too slow, a value that does not fit, or the error itself."""
+def translate_error(error: Exception) -> Exception:
+    """Map a database error to RowsTooSlow or RowsRefused, else return it."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     if isinstance(cause, psycopg.errors.QueryCanceled):
         return RowsTooSlow()

@@ -1,4 +1,4 @@
-"""The pages of events: what is planned, one event, a new one, files in and out."""
+"""Pages of events: the list, one event, a new one, and iCalendar files in and out."""
 
 from datetime import UTC, timedelta
 from urllib.parse import urlencode
@@ -27,22 +27,22 @@ from dashboard.meetings.recurrence import occurrences
 from strades_pipelines.settings import settings
 
 LARGEST_ID = 2**63 - 1
-AHEAD, SHOWN, SHOWN_REPEATS = timedelta(days=60), 100, 10
+LIST_WINDOW, SHOWN_EVENTS, SHOWN_REPEATS = timedelta(days=60), 100, 10
 YEAR = timedelta(days=366)
 MOST_FILE = 200_000  # bytes
-# Pages that have the clock in their address; what is known later is on none of them.
-CLOCKED = ("news", "statistics", "reports")
+# Pages that take `as_of` in their address and then show nothing that became known later.
+PAGES_AS_OF = ("news", "statistics", "reports")
 
 
 @require_safe
 def meetings(request: HttpRequest) -> HttpResponse:
-    """What is planned in the next two months, repeats and all."""
+    """Events of the next two months, with their repeats."""
     assert isinstance(request.user, User)
     now = settings().now()
-    found = planned(request.user, now, now + AHEAD)[:SHOWN]
+    found = planned(request.user, now, now + LIST_WINDOW)[:SHOWN_EVENTS]
     answers = dict(Guest.objects.filter(person=request.user).values_list("meeting", "answer"))
     rows = [(one, answers.get(one.meeting.pk, "")) for one in found]
-    return render(request, "meetings/meetings.html", {"rows": rows, "form": FileForm(), "days": AHEAD.days})
+    return render(request, "meetings/meetings.html", {"rows": rows, "form": FileForm(), "days": LIST_WINDOW.days})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -68,7 +68,7 @@ def meeting_new(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
-    """One event: when, with whom, who comes, and the pages as of the time that it pins."""
+    """One event: time, guests, answers, and links to the pages as of the time that it pins."""
     person, found = _meeting(request, meeting_id)
     readers = readers_of(found)
     shown = readers - blocked_people(person) if person.pk in readers else {person.pk}
@@ -94,12 +94,12 @@ def _pages(meeting: Meeting) -> list[tuple[str, str]]:
         return []
     clock = urlencode({"as_of": meeting.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")})
     words = {"news": _("News"), "statistics": _("Statistics"), "reports": _("Reports")}
-    return [(words[name], f"{reverse(name)}?{clock}") for name in CLOCKED]
+    return [(words[name], f"{reverse(name)}?{clock}") for name in PAGES_AS_OF]
 
 
 @require_POST
 def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
-    """Answer an event, or call one's own off."""
+    """Answer an event, or cancel one's own."""
     person, found = _meeting(request, meeting_id)
     if request.POST.get("act") == "cancel":
         cancel_meeting(person, found)
@@ -123,7 +123,7 @@ def _meeting(request: HttpRequest, meeting_id: int) -> tuple[User, Meeting]:
 
 @require_safe
 def meetings_file(request: HttpRequest) -> HttpResponse:
-    """One's events as an iCalendar file, with one's reminders; repeats stay rules."""
+    """The user's events as an iCalendar file, with reminders; repeats are exported as rules."""
     assert isinstance(request.user, User)
     reminders = dict(Guest.objects.filter(person=request.user).values_list("meeting", "reminder_minutes"))
     rows = meetings_of(request.user).filter(cancelled_at=None).order_by("starts_at")
@@ -135,7 +135,7 @@ def meetings_file(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def meetings_read(request: HttpRequest) -> HttpResponse:
-    """Take in the events of an iCalendar file, for oneself; read twice, they are there once."""
+    """Import the events of an iCalendar file for the user. Idempotent."""
     assert isinstance(request.user, User)
     form = FileForm(request.POST, request.FILES)
     try:

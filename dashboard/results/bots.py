@@ -1,4 +1,4 @@
-"""Bots: strategies at work in their wallets."""
+"""Bots: strategies that trade in wallets."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,7 +10,7 @@ from dashboard.gateway.reading import snapshot
 
 @require_safe
 def bots(request: HttpRequest) -> HttpResponse:
-    """Each of them, beside the others: nothing of several is added up."""
+    """All bots in one table; their figures are not summed."""
     with snapshot():
         rows = read_bots()
     return render(request, "results/bots.html", {"rows": rows})

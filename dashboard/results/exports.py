@@ -64,7 +64,7 @@ def _as_file(request: HttpRequest, query: str, name: str, what: str) -> HttpResp
         raise Http404
     as_of = settings().now()
     try:
-        with gateway.export_turn(), snapshot():
+        with gateway.export_slot(), snapshot():
             gateway.limit_time(gateway.EXPORT_SECONDS)
             found = read_rows(query, name)
             if found is None:

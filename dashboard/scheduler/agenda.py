@@ -22,7 +22,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 2), date(2200, 1, 1)
 @require_safe
 @live_page
 def agenda(request: HttpRequest) -> HttpResponse:
-    """A day in the zone of the page; `day`, `kind` and `after` stand in the address."""
+    """A day in the viewer's time zone. Query parameters: `day`, `kind`, `after`."""
     now = settings().now()
     day = _day(request.GET.get("day", ""), timezone.localtime(now).date())
     kind = request.GET.get("kind", "")
@@ -67,5 +67,5 @@ def _day(text: str, today: date) -> date:
 
 
 def _midnight(day: date) -> datetime:
-    """The first instant of a day in the zone of the page."""
+    """The first instant of a day in the viewer's time zone."""
     return datetime.combine(day, time(), tzinfo=timezone.get_current_timezone())

@@ -1,4 +1,4 @@
-"""Credits of the shop: an admin gives them, an item takes them from who asks and gives them to its owner."""
+"""Credits of the shop: an admin gives them, an item takes its price from the buyer and credits its owner."""
 
 from datetime import datetime
 from uuid import UUID

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from dashboard.accounts.models import ERASED, User
-from dashboard.community.acts import record_act
+from dashboard.community.acts import PERSON, record_act
 from dashboard.gateway.bundle_requests import read_own_requests
 from dashboard.gateway.reading import snapshot
 from dashboard.shop.models import GRANTED, PUBLISHED, REQUESTED, WITHDRAWN, Credit, Grant, Item, Report
@@ -18,7 +18,7 @@ GRANT = ("item__name", "item__version", "item__sha256", "state", "asked_at", "an
 def shop_data(person: User) -> dict[str, Any]:
     """All that the shop keeps of a person; times in UTC, bundles in base64. Of others nothing."""
     with snapshot():
-        requests = read_own_requests(f"dashboard:{person.pseudo}")
+        requests = read_own_requests(f"{PERSON}{person.pk}")
     items = Item.objects.filter(owner=person).order_by("pk")
     return {
         "items of the shop": [

@@ -1,10 +1,10 @@
-"""Feeds: one document with what is new, asked for again and again."""
+"""Feeds: one document of new items, polled."""
 
 from scrapers.spiders.base import AnswerSpider
 
 
 class FeedSpider(AnswerSpider):
-    """One request, one body; the plan's etag and date make it conditional, so that an unchanged feed is not sent."""
+    """One conditional request with the plan's etag and date: an unchanged feed is not sent again."""
 
     name = "feed"
     kind = "feed"

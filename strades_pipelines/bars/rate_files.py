@@ -32,7 +32,7 @@ class RateFile:
         """What one unit of `currency` costs in `home`.
 
         Args:
-            first, last: when the first bar opens and the last is known (microseconds UTC) that are to be converted.
+            first, last: opening of the first bar and knowledge time of the last one to convert (microseconds UTC).
 
         Raises:
             BadInput: the file has no such pair, or its rates do not cover that time.

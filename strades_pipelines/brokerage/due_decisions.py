@@ -84,6 +84,7 @@ def read_due(connection: Connection, wallet: Wallet, *, now: datetime) -> list[D
         if request is not None:
             made = replace(made, request=request_from_json(request))
         booked = sorted(wallet.splits, key=attrgetter("recorded_at"))
+        # The decision counted the splits it knew: those after that number came since.
         own = [split for split in booked if split.listing_id == made.listing_id]
         since = tuple(own[made.inputs.get("splits", 0) :])
         found.append(Due(_in_new_units(made, since), recorded_at, by, since))

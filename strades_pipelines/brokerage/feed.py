@@ -1,4 +1,4 @@
-"""Stored bars and forecasts as the events of a session: what could be known, in the total order."""
+"""Stored rows as the events of a session: only what was known, in the total order (`_in_order`)."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PRICES = ["open", "high", "low", "close", "volume"]
 FORECAST_COLUMNS = ["listing_id", "prediction_id", "name", "value", "knowledge_time", "recorded_at"]
-# Of the forecasts made for one instant by one name, the newest counts.
+# The newest forecast of each name, listing and decision time.
 FORECASTS = """(
     SELECT DISTINCT ON (name, listing_id, decision_time) *, decision_time AS knowledge_time
     FROM predictions.forecasts WHERE {stored} ORDER BY name, listing_id, decision_time, recorded_at DESC, prediction_id
@@ -46,9 +46,12 @@ FORECASTS = """(
 
 @dataclass(frozen=True)
 class StoredFeed:
-    """Events read from the database; `as_of` is the newest `recorded_at` of them, `inputs_hash` is over the values.
+    """Events read from the database.
 
-    `open_hours` are those of a replay that trades in open markets only.
+    Args:
+        as_of: the newest `recorded_at` of the rows.
+        inputs_hash: over their values.
+        open_hours: of a replay that trades in open markets only.
     """
 
     listings: Sequence[Listing]
@@ -81,15 +84,15 @@ def read_feed(
     hearing: Hearing = NOTHING_ELSE,
     by_arrival: bool = True,
 ) -> StoredFeed:
-    """Everything known in `[opened_at, end)`, with up to `lookback` bars of each listing from before.
+    """Everything known in `[opened_at, end)`, with up to `lookback` earlier bars of each listing.
 
     Args:
         hearing: which other records the strategy hears of.
         by_arrival: trades and quotes are known when they were first stored; otherwise when they happened.
-        since: only what was known then or later, for an engine that goes on from there; not before `opened_at`.
-        stored_by: the rows as they were stored at this time, those that were replaced since included.
+        since: only events known then or later, to resume an engine; not before `opened_at`.
+        stored_by: the rows as they were stored at this time, including versions that were replaced since.
         models: names of the forecasts to include.
-        fills: recorded fills to put in their places among the rest; their order numbers count them.
+        fills: recorded fills to merge into the events, numbered as `fills_in_order` sorts them.
     """
     index = {listing.listing_id: i for i, listing in enumerate(listings)}
     known = Known(since or opened_at, end, stored_by)
@@ -143,9 +146,9 @@ def _read_trades_and_quotes(
 
 
 def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
-    """By time, kind, listing and content, whatever the place of a listing in the wallet.
+    """Sort by time, kind, listing and content, independent of a listing's position in the wallet.
 
-    A fill comes before the bar it was done in, as in a backtest: what is known with the bar happened before its close.
+    A fill sorts before the bar in which it happened, as in a backtest: it happened before the bar's close.
     """
     listing = np.array([one.listing_id for one in listings], np.int64)[columns.i]
     kind = np.where(columns.kind == RECORDED_FILL, -1, columns.kind)
@@ -161,7 +164,7 @@ def _forecasts(
     end: datetime,
     stored_by: datetime | None,
 ) -> pa.Table:
-    # Every forecast is kept; which is the newest of its instant depends on the time it is asked for.
+    # No forecast is replaced, so which one is the newest of its instant depends on `stored_by`.
     stored = "true" if stored_by is None else f"recorded_at <= '{stored_by.isoformat()}'::timestamptz"
     return read_as_of(
         cursor,
@@ -180,7 +183,7 @@ def _among(index: dict[int, int]) -> str:
 
 
 def _columns(kind: int, i: Sequence[int], time: Integers, more: Integers, floats: Sequence[Floats]) -> Columns:
-    """Events of one kind; what they do not use of the five numbers is 0."""
+    """Events of one kind; unused ones of the five float columns are 0."""
     n = len(time)
     rows = [np.asarray(one, np.float64) for one in floats] + [np.zeros(n)] * (5 - len(floats))
     return Columns(np.full(n, kind, np.int8), np.asarray(i, np.int32), time, more, *rows)
@@ -200,7 +203,7 @@ def _forecast_columns(table: pa.Table, index: dict[int, int], model: int) -> Col
 
 
 def fills_in_order(fills: Sequence[Fill]) -> list[Fill]:
-    """The fills in the order in which their events are numbered, from 1; those of one instant stay as they come."""
+    """Sort fills as their events are numbered, from 1; ties keep their order."""
     return sorted(fills, key=lambda fill: (fill.knowledge_time, fill.listing_id, fill.filled_at))
 
 
@@ -219,7 +222,7 @@ def _fill_columns(fills: Sequence[Fill]) -> Columns:
 
 
 def _hash(tables: Sequence[pa.Table], standings: Standings) -> str:
-    """SHA-256 over the values, but for when they were recorded."""
+    """SHA-256 over the values, without `recorded_at`: the same rows loaded again are the same inputs."""
     digest = hashlib.sha256("".join(map(repr, standings.rows)).encode())
     for table in tables:
         for name in (name for name in table.column_names if name != "recorded_at"):

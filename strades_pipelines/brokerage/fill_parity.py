@@ -12,13 +12,13 @@ from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.expected_fills import BookedFill, SentOrder, expected_fills
 from strades_pipelines.brokerage.parity_causes import (
-    EXACTLY,
+    NO_TOLERANCE,
     Difference,
     FillModels,
-    Grain,
-    Part,
-    agreeing,
+    PartialFill,
+    Tolerance,
     cause_of_fills,
+    count_equal_fills,
 )
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
@@ -103,44 +103,47 @@ class _FillParity:
 
     def compare(self) -> FillParity:
         """Run the fill model once for all orders, and up to three times more where it does not explain the fills."""
-        recorded: dict[str, list[Part]] = {row.intent_id: [] for row in self._rows}
+        recorded: dict[str, list[PartialFill]] = {row.intent_id: [] for row in self._rows}
         for fill in self._fills:
             if fill.intent_id in recorded and fill.filled_at < self._start + DAY:
-                part = Part(fill.filled_at, fill.quantity, fill.price, fill.fee)
+                part = PartialFill(fill.filled_at, fill.quantity, fill.price, fill.fee)
                 recorded[fill.intent_id].append(part.restated(self._ratio(fill.listing_id, fill.filled_at)))
-        now = self._model(lambda row: row.intended_at) if self._rows else {}
+        replayed = self._model(lambda row: row.intended_at) if self._rows else {}
         compared, same = Counter[str](), Counter[str]()
         different = []
         for row in self._rows:
-            mine, again = recorded[row.intent_id], now.get(row.intent_id, [])
+            mine, again = recorded[row.intent_id], replayed.get(row.intent_id, [])
             owner = self._wallet.owner_of(row.strategy)
             compared[owner] += max(len(mine), len(again))
-            same[owner] += agreeing(mine, again)
+            same[owner] += count_equal_fills(mine, again)
             if mine != again:
                 different.append(row)
-        return FillParity(compared, same, [*self._explain(different, recorded, now)])
+        return FillParity(compared, same, [*self._explain(different, recorded, replayed)])
 
     def _explain(
-        self, rows: Sequence[Any], recorded: Mapping[str, Sequence[Part]], now: Mapping[str, Sequence[Part]]
+        self,
+        rows: Sequence[Any],
+        recorded: Mapping[str, Sequence[PartialFill]],
+        replayed: Mapping[str, Sequence[PartialFill]],
     ) -> list[Difference]:
-        when_sent = self._model(_sent_at) if rows else {}
+        replayed_as_sent = self._model(_sent_at) if rows else {}
         found = []
         for row in rows:
-            mine, again = recorded[row.intent_id], now.get(row.intent_id, [])
-            then: Mapping[str, Sequence[Part]] = {}
-            then_when_sent = then
-            if list(mine) != list(when_sent.get(row.intent_id, [])):
-                then = self._model(lambda row: row.intended_at, stored_by=row.heard_at)
-                then_when_sent = self._model(_sent_at, stored_by=row.heard_at)
-                models = [now, when_sent, then, then_when_sent]
+            mine, again = recorded[row.intent_id], replayed.get(row.intent_id, [])
+            replayed_as_stored: Mapping[str, Sequence[PartialFill]] = {}
+            replayed_as_stored_and_sent = replayed_as_stored
+            if list(mine) != list(replayed_as_sent.get(row.intent_id, [])):
+                replayed_as_stored = self._model(lambda row: row.intended_at, stored_by=row.heard_at)
+                replayed_as_stored_and_sent = self._model(_sent_at, stored_by=row.heard_at)
+                models = [replayed, replayed_as_sent, replayed_as_stored, replayed_as_stored_and_sent]
             else:
-                models = [now, when_sent, now, when_sent]
+                models = [replayed, replayed_as_sent, replayed, replayed_as_sent]
             cause = cause_of_fills(
                 mine,
                 FillModels(*(model.get(row.intent_id, []) for model in models)),
                 venue_is_model=self._wallet.broker == "paper",
                 interval=interval_length(self._wallet.interval),
-                grain=self._grain(row),
+                tolerance=self._tolerance(row),
             )
             texts = ["; ".join(map(str, parts)) or "nothing" for parts in (mine, again)]
             found.append(Difference("fill", row.intent_id, row.listing_id, row.intended_at, cause, *texts))
@@ -148,7 +151,7 @@ class _FillParity:
 
     def _model(
         self, accepted_at: Callable[[Any], datetime | None], *, stored_by: datetime | None = None
-    ) -> dict[str, list[Part]]:
+    ) -> dict[str, list[PartialFill]]:
         """The fills of the model, by intent, of orders accepted at `accepted_at` (None: never accepted).
 
         Orders go in and fills come out in the shares of the bars: those of now, or of when they were stored.
@@ -166,12 +169,12 @@ class _FillParity:
             for fill in self._fills
             if fill.intent_id not in own
             for part in [
-                Part(fill.filled_at, fill.quantity, fill.price, fill.fee).restated(
+                PartialFill(fill.filled_at, fill.quantity, fill.price, fill.fee).restated(
                     self._ratio(fill.listing_id, fill.filled_at, stored_by)
                 )
             ]
         ]
-        parts: dict[str, list[Part]] = {}
+        parts: dict[str, list[PartialFill]] = {}
         for fill in expected_fills(
             self._wallet.listings,
             sent,
@@ -182,7 +185,7 @@ class _FillParity:
             others=others,
         ):
             if fill.filled_at < self._start + DAY:
-                part = Part(fill.filled_at, fill.quantity, fill.price, fill.fee)
+                part = PartialFill(fill.filled_at, fill.quantity, fill.price, fill.fee)
                 listing_id = self._wallet.listings[fill.i].listing_id
                 since = self._ratio(listing_id, fill.filled_at) / self._ratio(listing_id, fill.filled_at, stored_by)
                 parts.setdefault(fill.client_order_id, []).append(part.restated(since))
@@ -204,12 +207,12 @@ class _FillParity:
         until_start = ratio_since(splits, listing_id, at) / ratio_since(splits, listing_id, self._start)
         return scaled(units, until_start * self._ratio(listing_id, self._start))
 
-    def _grain(self, row: Any) -> Grain:
+    def _tolerance(self, row: Any) -> Tolerance:
         """The precision of a comparison: fills of before a split, restated, are no whole ticks and lots."""
         if self._ratio(row.listing_id, row.intended_at) == 1:
-            return EXACTLY
+            return NO_TOLERANCE
         listing = self._wallet.listings[self._index[row.listing_id]]
-        return Grain(listing.tick, listing.lot, self._wallet.fee_rate)
+        return Tolerance(listing.tick, listing.lot, self._wallet.fee_rate)
 
     def _sent(self, row: Any, at: datetime, stored_by: datetime | None) -> SentOrder:
         ratio = self._ratio(row.listing_id, row.intended_at, stored_by)

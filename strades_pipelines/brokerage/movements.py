@@ -80,11 +80,13 @@ def post_movement(
         "statement": movement.statement,
         "recorded_at": now,
     }
+    # The key of the table makes it idempotent: a statement that is loaded twice is booked once.
     if not insert(connection, "trading.movements", row):
         _check_same(connection, wallet, movement)
         return False
     entry = Entry(movement.kind, movement.movement_id, movement.occurred_at, movement.currency, movement.amount)
     post_entries(connection, wallet.name, [entry], at=now)
+    # The paper account has cash of one currency only.
     if movement.currency == wallet.currency:
         adjust_account(connection, wallet, cash=movement.amount)
     return True

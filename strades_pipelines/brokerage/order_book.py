@@ -81,6 +81,7 @@ def plan(
     rows = [intent_row(order, wallet.name, wallet.broker, now, send_before=before) for order, before in orders]
     if not rows:
         return []
+    # An intent that was there already is another pass's: this one must not send it too.
     written = {row[0] for row in connection.execute(PLAN.format(columns=", ".join(rows[0])), [records(rows)])}
     return [
         OpenOrder(order, OrderState.PLANNED, Decimal(0), None, None, None, before, 0, None, None)
@@ -114,6 +115,7 @@ def claim_orders(connection: Connection, wallet: Wallet, orders: Sequence[OpenOr
     ids = [known.order.intent_id for known in orders]
     free = {known.order.intent_id: known for known in _orders(connection, wallet, query, [wallet.name, ids])}
     found = [(known, free.get(known.order.intent_id)) for known in orders]
+    # A state that changed meanwhile is another process's work: its next pass reads it.
     return [now for known, now in found if now is not None and now.state is known.state]
 
 

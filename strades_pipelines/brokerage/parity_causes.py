@@ -1,4 +1,4 @@
-"""Why a recorded decision or fill is not the one that the same code makes of the same day: pure."""
+"""Classify why a recorded decision or fill differs from its replay. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartialFill:
     """A fill of an order, as the backtest's model and the venue both tell it."""
 
     filled_at: datetime
@@ -58,15 +58,15 @@ class Part:
     def __str__(self) -> str:
         return f"{plain(self.quantity)} at {plain(self.price)}, fee {plain(self.fee)}, {stamp(self.filled_at)}"
 
-    def restated(self, ratio: Fraction) -> "Part":
-        """The fill in shares of which `ratio` have become of one; its value and fee are the same."""
+    def restated(self, ratio: Fraction) -> "PartialFill":
+        """The fill after a split of `ratio` new shares for one old; value and fee are unchanged."""
         if ratio == 1:
             return self
         return replace(self, quantity=scaled(self.quantity, ratio), price=scaled(self.price, 1 / ratio))
 
 
 @dataclass(frozen=True, slots=True)
-class Grain:
+class Tolerance:
     """Within how much two fills in restated shares are the same: ticks and lots are those of the shares now.
 
     Zero where nothing was restated. `fee_rate` is the part of the value that a fee is.
@@ -76,11 +76,11 @@ class Grain:
     lot: Decimal = Decimal(0)
     fee_rate: Decimal = Decimal(0)
 
-    def is_same(self, recorded: Sequence[Part], expected: Sequence[Part]) -> bool:
+    def is_same(self, recorded: Sequence[PartialFill], expected: Sequence[PartialFill]) -> bool:
         """Whether an order's fills are the same in both, one by one."""
         return len(recorded) == len(expected) and all(map(self._is_same_part, recorded, expected))
 
-    def _is_same_part(self, mine: Part, theirs: Part) -> bool:
+    def _is_same_part(self, mine: PartialFill, theirs: PartialFill) -> bool:
         if mine == theirs or mine.filled_at != theirs.filled_at:
             return mine == theirs
         worth_apart = abs(mine.quantity * mine.price - theirs.quantity * theirs.price)
@@ -91,7 +91,7 @@ class Grain:
         )
 
 
-EXACTLY = Grain()
+NO_TOLERANCE = Tolerance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +99,42 @@ class FillModels:
     """What the fill model makes of an order.
 
     Args:
-        now: decided and sent at one instant, with the bars as they are now.
-        when_sent: sent when it really was, with the same bars.
-        then: as `now`, with the bars as they were stored when the order was last heard of.
-        then_when_sent: both.
+        replayed: decided and sent at one instant, with the bars as they are now.
+        replayed_as_sent: sent when it really was, with the same bars.
+        replayed_as_stored: as `replayed`, with the bars as they were stored when the order was last heard of.
+        replayed_as_stored_and_sent: both.
     """
 
-    now: Sequence[Part]
-    when_sent: Sequence[Part]
-    then: Sequence[Part]
-    then_when_sent: Sequence[Part]
+    replayed: Sequence[PartialFill]
+    replayed_as_sent: Sequence[PartialFill]
+    replayed_as_stored: Sequence[PartialFill]
+    replayed_as_stored_and_sent: Sequence[PartialFill]
 
 
 def cause_of_fills(
-    recorded: Sequence[Part],
+    recorded: Sequence[PartialFill],
     model: FillModels,
     *,
     venue_is_model: bool,
     interval: timedelta,
-    grain: Grain = EXACTLY,
+    tolerance: Tolerance = NO_TOLERANCE,
 ) -> Cause:
     """Why an order's recorded fills are not those of the model now.
 
     Args:
         venue_is_model: a paper venue fills by this very model, so that a price of its own is no explanation.
         interval: fills within so long of one another are of one bar.
-        grain: within how much they are the same.
+        tolerance: within how much they are the same.
     """
-    if grain.is_same(recorded, model.now):
+    if tolerance.is_same(recorded, model.replayed):
         return Cause.SPLIT
-    if grain.is_same(recorded, model.then):
-        return Cause.LATE_CORRECTION if model.then else Cause.DATA
-    if grain.is_same(recorded, model.when_sent):
+    if tolerance.is_same(recorded, model.replayed_as_stored):
+        return Cause.LATE_CORRECTION if model.replayed_as_stored else Cause.DATA
+    if tolerance.is_same(recorded, model.replayed_as_sent):
         return Cause.LATENCY
-    if grain.is_same(recorded, model.then_when_sent):
-        return Cause.LATE_CORRECTION if model.then_when_sent else Cause.DATA
-    sent = model.when_sent
+    if tolerance.is_same(recorded, model.replayed_as_stored_and_sent):
+        return Cause.LATE_CORRECTION if model.replayed_as_stored_and_sent else Cause.DATA
+    sent = model.replayed_as_sent
     if [(part.quantity, part.price) for part in recorded] == [(part.quantity, part.price) for part in sent]:
         return Cause.FEE
     if venue_is_model:
@@ -142,11 +142,12 @@ def cause_of_fills(
     if not recorded and sent:
         return Cause.FILL_MODEL
     late = any(
-        abs(mine.filled_at - theirs.filled_at) >= interval for mine, theirs in zip(recorded, model.now, strict=False)
+        abs(mine.filled_at - theirs.filled_at) >= interval
+        for mine, theirs in zip(recorded, model.replayed, strict=False)
     )
     return Cause.LATENCY if late else Cause.FILL_MODEL
 
 
-def agreeing(recorded: Sequence[Part], expected: Sequence[Part]) -> int:
-    """How many fills of an order are the same in both, in their order."""
+def count_equal_fills(recorded: Sequence[PartialFill], expected: Sequence[PartialFill]) -> int:
+    """The number of fills of an order that are the same in both, compared in their order."""
     return sum(mine == theirs for mine, theirs in zip(recorded, expected, strict=False))

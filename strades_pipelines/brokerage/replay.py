@@ -153,6 +153,7 @@ def write_replay(
     with adbc.cursor() as cursor:
         cursor.execute("SELECT wallet FROM trading.wallets WHERE wallet = $1", [wallet])
         known = cursor.fetchone() is not None
+        # The name is a hash of all inputs: a wallet that is there already has these very rows.
         rows = {} if known else make_rows()
         for table, added in rows.items():
             if added:
@@ -169,6 +170,7 @@ def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: 
     code = code_hash(template.new_strategy())
     parameters = (f"{name}={value!r}" for name, value in template.new_strategy().parameters.items())
     setting = [template.interval, template.currency, plain(template.cash), plain(template.fee_rate)]
+    # Only if stated, so that templates without limits keep the names of their replays.
     if template.limits.written:
         setting.append(to_json(template.limits.written))
     if template.limits.open_market_only:

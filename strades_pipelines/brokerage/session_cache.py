@@ -64,6 +64,7 @@ class SessionCache:
         """
         key = wallet.name, wallet.sleeve_name
         self._steps.pop(key, None)
+        # Popped, so that a step that raises leaves no half-stepped session behind.
         cached = self._sessions.pop(key, None)
         if cached is not None and _may_go_on(cached, ground):
             stood_at = cached.session.stands_at

@@ -60,6 +60,7 @@ def begin(
             session = LiveSession(wallet, base, is_deciding=is_deciding)
             return session, session.step(connection, adbc, now=now)
         except (NotRestorable, ForgottenOrder) as error:
+            # A checkpoint is only a cache: one that no longer fits is replaced by stepping from the opening.
             LOGGER.info("wallet %s: stepped from its opening: %s", wallet.name, error)
     session = LiveSession(wallet, stored_by=stored_by, is_deciding=is_deciding)
     return session, session.step(connection, adbc, now=now)

@@ -85,5 +85,6 @@ class Desk:
         executed = execute_reconciled(
             self.connection, self.at_venue, name, now=self.clock(), at_start=at_start, lookups=self.lookups
         )
+        # Only after success: an account that failed to reconcile is reconciled first in the next pass too.
         self.started.add(account)
         return executed

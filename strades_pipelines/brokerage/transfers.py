@@ -66,7 +66,7 @@ def transfer(connection: Connection, moved: Transfer, request: Request) -> bool:
         "to": moved.to,
         "movement_id": moved.movement_id if moved.amount.is_finite() else None,
     }
-    # Of two transfers in opposite directions neither waits for the other for ever.
+    # Sorted: two transfers in opposite directions lock in the same order, and so cannot deadlock.
     names = sorted({name for name in (moved.wallet, moved.to) if name is not None})
     with ExitStack() as locks:
         for name in names:
@@ -88,6 +88,7 @@ def transfer(connection: Connection, moved: Transfer, request: Request) -> bool:
                 _check_cash(connection, wallets[moved.wallet], moved)
         except (TransferRefused, MovementConflict) as error:
             connection.rollback()
+            # The rollback took the first record of the command with it; a refusal stays on record.
             command_id = log_command(connection, request, arguments)
             log_outcome(connection, command_id, f"refused: {error}", now=request.at)
             connection.commit()

@@ -46,6 +46,7 @@ def cancel_order(connection: Connection, command: PendingCommand, *, clock: Cloc
         return execute_pending(connection, venue, wallet, now=clock())
 
     _, problem = _at_venue(connection, wallet, execute, connect_venue)
+    # The order's own state, not the venue's answer, decides: it may have filled while it was cancelled.
     _, _, after = find_order(connection, intent_id)
     connection.rollback()
     if after is OrderState.FILLED:

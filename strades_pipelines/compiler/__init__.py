@@ -1,4 +1,4 @@
-"""Compiles plain classes over numbers: the same source runs per event in Python and, by LLVM, over columns.
+"""Compile plain numeric classes: the same source runs per event in Python and, by LLVM, over columns.
 
 `shapes` finds where each attribute of an object tree lies in two flat arrays (floats F, integers N), `layout` puts it
 there; `program`, `body`, `loops`, `expressions`, `places`, `operators` and `calls` turn methods into LLVM functions

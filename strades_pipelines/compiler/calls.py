@@ -188,12 +188,12 @@ class Calls(Operators):
             given += carried(argument)
         copies = [self.memory[name] for name in (*MEMORY[:2], *ARRAYS)] if self.hot and not function.hot else []
         if copies:
-            called = (self.builder.module, function.made.name, function.touched)
-            self.builder.call(self.program.copies.out(*called), copies)
+            called = (self.builder.module, function.made.name, function.accesses)
+            self.builder.call(self.program.copies.store_for_call(*called), copies)
         result = self.allocate(function.returns) if function.raises and function.returns != "nothing" else None
         made = self.builder.call(function.made, [*given, result] if result else given)
         if copies:
-            self.builder.call(self.program.copies.back(*called), copies)
+            self.builder.call(self.program.copies.load_after_call(*called), copies)
         if function.raises:
             self.pass_on(made)
             made = self.builder.load(result, typ=TYPES[function.returns]) if result else None

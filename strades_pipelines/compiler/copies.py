@@ -1,7 +1,7 @@
-"""Copies of the numbers at constant places, on the stack, for as long as a loop over events runs.
+"""Stack copies of the numbers at constant places, used while a loop over events runs.
 
-LLVM keeps them in registers. What is rare works on the arrays themselves: before it is called, what it may look at is
-written back, and after it what it may have changed is fetched again.
+LLVM keeps them in registers. Cold functions work on the arrays: before a call, the numbers that it may access are
+stored to the arrays, and after it those that it may have written are loaded again.
 """
 
 from dataclasses import dataclass, field
@@ -16,58 +16,60 @@ Slots = set[tuple[str, int]]
 
 
 @dataclass
-class Touched:
-    """The numbers at constant places that a function reads and writes, with all that it calls."""
+class Accesses:
+    """The numbers at constant places that a function and its callees read and write."""
 
     read: Slots = field(default_factory=set)
     written: Slots = field(default_factory=set)
 
-    def add(self, other: "Touched") -> None:
-        """Take in what a called function touches."""
+    def add(self, other: "Accesses") -> None:
+        """Include the accesses of a called function."""
         self.read |= other.read
         self.written |= other.written
 
-    def touch(self, memory: str, at: int, *, write: bool) -> None:
-        """Take in one number."""
+    def record(self, memory: str, at: int, *, write: bool) -> None:
+        """Include the access to one number."""
         (self.written if write else self.read).add((memory, at))
 
 
 @dataclass
 class Copies:
-    """The functions that copy; what they copy is known when all others are lowered.
+    """The copying functions: declared when first used, defined once all other functions are lowered.
 
-    `hot` is what the hot functions touch; the functions that they call on the arrays themselves are in `called`.
+    Args:
+        hot: accesses of the hot functions.
+        called: accesses of the cold functions that hot ones call, by name.
     """
 
-    hot: Touched = field(default_factory=Touched)
-    called: dict[str, Touched] = field(default_factory=dict)
+    hot: Accesses = field(default_factory=Accesses)
+    called: dict[str, Accesses] = field(default_factory=dict)
 
-    def out(self, module: ir.Module, name: str, touched: Touched) -> Any:
-        """The function that writes back what a called function may look at."""
-        self.called[name] = touched
+    def store_for_call(self, module: ir.Module, name: str, accesses: Accesses) -> Any:
+        """The function that stores what a called function may access."""
+        self.called[name] = accesses
         return _declared(module, f"out.{name}")
 
-    def back(self, module: ir.Module, name: str, touched: Touched) -> Any:
-        """The function that fetches again what it may have changed."""
-        self.called[name] = touched
+    def load_after_call(self, module: ir.Module, name: str, accesses: Accesses) -> Any:
+        """The function that loads what a called function may have written."""
+        self.called[name] = accesses
         return _declared(module, f"back.{name}")
 
-    def first(self, module: ir.Module) -> Any:
-        """The function that fetches all."""
+    def load_all(self, module: ir.Module) -> Any:
+        """The function that loads all copies."""
         return _declared(module, "copies.first")
 
-    def last(self, module: ir.Module) -> Any:
-        """The function that writes back all that may have changed."""
+    def store_all(self, module: ir.Module) -> Any:
+        """The function that stores all copies that may have been written."""
         return _declared(module, "copies.last")
 
     def define(self, module: ir.Module) -> None:
-        """Write these functions, once every function of the module is lowered."""
+        """Define these functions, once every other function of the module is lowered."""
         hot = self.hot.read | self.hot.written
         _define(module, "copies.first", hot, 2, 0)
         _define(module, "copies.last", self.hot.written, 0, 2)
-        for name, touched in self.called.items():
-            _define(module, f"out.{name}", self.hot.written & (touched.read | touched.written), 0, 2)
-            _define(module, f"back.{name}", hot & touched.written, 2, 0)
+        for name, accesses in self.called.items():
+            _define(module, f"out.{name}", self.hot.written & (accesses.read | accesses.written), 0, 2)
+            _define(module, f"back.{name}", hot & accesses.written, 2, 0)
 
 
 def _declared(module: ir.Module, name: str) -> Any:

@@ -25,7 +25,7 @@ class Source:
 
     @cached_property
     def locals(self) -> frozenset[str]:
-        """The names that are local: Python takes no other for them, set or not."""
+        """Local names; Python never looks these up outside, even before they are assigned."""
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Name)]
         stored = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)}
         return frozenset(stored | {argument.arg for argument in self.tree.args.args})
@@ -44,7 +44,7 @@ def read_source(function: Callable[..., Any]) -> Source:
     """The syntax tree of a function written in Python.
 
     Raises:
-        NotCompilable: its source is not to be had.
+        NotCompilable: its source is not available.
     """
     try:
         lines, first = inspect.getsourcelines(function)
@@ -59,7 +59,10 @@ def read_source(function: Callable[..., Any]) -> Source:
         raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
     given = tree.args
     if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
-        raise NotCompilable(f"{file}:{first}: the parameters of {tree.name}({ast.unparse(given)}); plain ones alone")
+        raise NotCompilable(
+            f"{file}:{first}: the parameters of {tree.name}({ast.unparse(given)}); "
+            "only plain parameters can be compiled"
+        )
     around = inspect.getclosurevars(function).nonlocals if function.__closure__ else {}
     return Source(tree, file, first, ChainMap(dict(around), function.__globals__))
 

@@ -23,7 +23,7 @@ from strades_pipelines.compiler.lowered_values import (
 from strades_pipelines.compiler.program import MEMORY, Function, Program
 
 
-class AheadLoop:
+class IndicatorLoop:
     """`ahead`: one update for each bar from a row to another.
 
     The indicator, or the list with one for each instrument, is all that lies in the arrays.
@@ -51,7 +51,7 @@ class AheadLoop:
         start, end = self.made.args[len(MEMORY) :]
         # Where a list begins in each array, and how long it is; of one indicator nothing is read.
         listed = [self.constant(self.arrays[1], INT(k), INT) for k in range(3)] if self.indicator.is_listed else []
-        self.copy("first")
+        self.copy("load_all")
         builder.cbranch(builder.icmp_signed("<", start, end), blocks["row"], blocks["end"])
         builder.position_at_end(blocks["row"])
         row = builder.phi(INT)
@@ -61,7 +61,7 @@ class AheadLoop:
         row.add_incoming(after, builder.block)
         builder.cbranch(builder.icmp_signed("<", after, end), blocks["row"], blocks["end"])
         builder.position_at_end(blocks["end"])
-        self.copy("last")
+        self.copy("store_all")
         builder.ret_void()
         self.program.copies.define(self.program.module)
         return self.columns
@@ -142,7 +142,7 @@ class AheadLoop:
         if bases:
             memory, index = self.arrays[2 + which], self.builder.add(bases[which], INT(at))
         else:
-            self.program.copies.hot.touch(MEMORY[which], at, write=False)
+            self.program.copies.hot.record(MEMORY[which], at, write=False)
         value = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
         return Number(
             numbers.to_bool(self.builder, Number(value, "int")) if entry.kind == "bool" else value, entry.kind

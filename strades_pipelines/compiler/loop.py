@@ -76,7 +76,7 @@ class Loop:
         """Write the function."""
         builder, blocks = self.builder, self.blocks
         start, end = self.made.args[len(MEMORY) :]
-        self.copy("first")
+        self.copy("load_all")
         builder.cbranch(builder.icmp_signed("<", start, end), blocks["event"], blocks["end"])
         builder.position_at_end(blocks["event"])
         k = builder.phi(INT)
@@ -92,13 +92,13 @@ class Loop:
         done = builder.phi(INT)
         done.add_incoming(start, blocks["entry"])
         done.add_incoming(after, blocks["next"])
-        self.copy("last")
+        self.copy("store_all")
         builder.ret(done)
         self.copies.define(self.made.module)
 
     def is_full(self) -> Any:
         """Whether the host is to take the journal."""
-        self.copies.hot.touch("ints", self.full, write=False)
+        self.copies.hot.record("ints", self.full, write=False)
         place = self.builder.gep(self.stack[1], [INT(self.full)], source_etype=INT)
         return self.builder.icmp_signed("!=", self.builder.load(place, typ=INT), INT(0))
 
@@ -158,16 +158,16 @@ class Loop:
 
     def call_apart(self, function: Function, k: Any) -> None:
         """Call a function that works on the arrays themselves."""
-        called = (self.made.module, function.made.name, function.touched)
+        called = (self.made.module, function.made.name, function.accesses)
         memories = [*self.stack, *self.arrays[:2]]
-        self.builder.call(self.copies.out(*called), memories)
+        self.builder.call(self.copies.store_for_call(*called), memories)
         raised = self.builder.call(function.made, [*self.arrays, k])
-        self.builder.call(self.copies.back(*called), memories)
+        self.builder.call(self.copies.load_after_call(*called), memories)
         self.finish(function, raised, k)
 
     def finish(self, function: Function, raised: Any, k: Any) -> None:
         """End the loop where a function raised."""
         if function.raises:
             with self.builder.if_then(raised, likely=False):
-                self.copy("last")
+                self.copy("store_all")
                 self.builder.ret(k)

@@ -82,8 +82,8 @@ class Places:
         if entry.kind == "float":
             base, at, name, kind = owner.base_f, owner.f + entry.f, "floats", DOUBLE
         if base is None:
-            touched = self.program.copies.hot if self.hot else self.program.now
-            touched.touch(name, at, write=write)
+            accesses = self.program.copies.hot if self.hot else self.program.now
+            accesses.record(name, at, write=write)
         memory = self.memory[name if base is None else f"list_{name}"]
         return self.builder.gep(memory, [self.place(base, at)], source_etype=kind)
 

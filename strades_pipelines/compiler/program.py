@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from llvmlite import ir
 
-from strades_pipelines.compiler.copies import Copies, Touched
+from strades_pipelines.compiler.copies import Accesses, Copies
 from strades_pipelines.compiler.function_source import method_of
 from strades_pipelines.compiler.lowered_values import (
     BOOL,
@@ -46,7 +46,7 @@ class Function:
     returns: str
     raises: bool
     hot: bool = False
-    touched: Touched = field(default_factory=Touched)
+    accesses: Accesses = field(default_factory=Accesses)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Program:
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     kinds: dict[tuple[Any, ...], Mapping[str, str]] = field(default_factory=dict)
     failed: set[tuple[Any, ...]] = field(default_factory=set)
-    under_way: dict[tuple[Any, ...], Touched] = field(default_factory=dict)
+    under_way: dict[tuple[Any, ...], Accesses] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     copies: Copies = field(default_factory=Copies)
 
@@ -119,8 +119,8 @@ class Program:
         return self.module.add_metadata([INT(0), INT(1 << 48)])
 
     @property
-    def now(self) -> Touched:
-        """What the function that is being lowered touches."""
+    def now(self) -> Accesses:
+        """Accesses of the function that is being lowered."""
         return next(reversed(self.under_way.values()))
 
     def uses(self, space: Any, name: str, value: Any) -> None:
@@ -183,7 +183,7 @@ class Program:
         if key in self.failed:
             raise self.refused()
         if key not in self.functions:
-            touched = self.under_way[key] = Touched()
+            accesses = self.under_way[key] = Accesses()
             try:
                 made = self.lower(self, function, arguments, hot=hot, apart=apart)
             except NotCompilable:
@@ -191,9 +191,9 @@ class Program:
                 raise
             finally:
                 del self.under_way[key]
-            self.functions[key] = replace(made, touched=touched)
+            self.functions[key] = replace(made, accesses=accesses)
         if self.under_way:
-            self.now.add(self.functions[key].touched)
+            self.now.add(self.functions[key].accesses)
         return self.functions[key]
 
     def declare(self, name: str, arguments: Sequence[Value], *, hot: bool = False, cold: bool = False) -> ir.Function:

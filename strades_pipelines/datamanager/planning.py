@@ -11,7 +11,7 @@ from strades_pipelines.datamanager.fetch_log import Answer, FetchLog
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Ask, Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.datamanager.request_windows import EPOCH, chunks, month_start, reach_start, since_epoch
+from strades_pipelines.datamanager.request_windows import EPOCH, month_start, reach_start, request_bounds, since_epoch
 from strades_pipelines.datamanager.sources import Instrument, Sources, Website
 from strades_pipelines.settings import settings
 
@@ -126,7 +126,7 @@ def _questions(
     first = max(instrument.start_date if instrument else EPOCH, website.history_from or EPOCH)
     last = (instrument and instrument.end_date) or datetime.max.replace(tzinfo=UTC)
     wanted = (max(window[0], first, reach), min(window[1], last, now))
-    for start, end in chunks(ask.chunk, step_seconds=step, start=wanted[0], end=wanted[1]):
+    for start, end in request_bounds(ask.chunk, step_seconds=step, start=wanted[0], end=wanted[1]):
         cell = (max(start, first), min(end, last))
         yield _question(website, protocol, instrument, cell, now, reach)
 

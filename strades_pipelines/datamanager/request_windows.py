@@ -1,4 +1,4 @@
-"""Windows cut into questions, on a grid of the epoch or the calendar: the same question always has the same bounds."""
+"""Split a window into requests on a fixed grid, so that the same request always has the same bounds."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,10 @@ def since_epoch(time: datetime, unit: str) -> int:
     return (time - EPOCH) // timedelta(microseconds=1) * TICKS[unit] // 1_000_000
 
 
-def chunks(span: Span, *, step_seconds: int, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The cells of the grid that [start, end) touches, whole: half-open, in order.
+def request_bounds(
+    span: Span, *, step_seconds: int, start: datetime, end: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """The whole grid cells that overlap [start, end): half-open, in order.
 
     Args:
         span: the length of a cell; bars count `step_seconds` each.
@@ -37,7 +39,7 @@ def chunks(span: Span, *, step_seconds: int, start: datetime, end: datetime) -> 
 
 
 def reach_start(span: Span | None, *, step_seconds: int, now: datetime) -> datetime:
-    """The first instant the provider still answers for, on the bars' grid; the epoch where it sets no limit."""
+    """The earliest instant the provider serves, on the bars' grid; the epoch where it sets no limit."""
     if span is None:
         return EPOCH
     step = timedelta(seconds=step_seconds)

@@ -31,7 +31,7 @@ from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_steps import EVENT_HOOKS, EventSteps
 from strades_pipelines.engine.journal import RESERVES, Reserves
-from strades_pipelines.engine.precomputed_indicators import find_ahead
+from strades_pipelines.engine.precomputed_indicators import find_precomputed_indicators
 from strades_pipelines.strategy import events
 
 # What orders are filled from, of the events that fill them.
@@ -168,7 +168,7 @@ def _lower(
     """The machine code, or more places where integers are put among floats, with which it is to be lowered again."""
     strategy = shape.at("state", "strategy").shape
     assert strategy is not None
-    found = find_ahead(strategy, single, folder) if ahead else ()
+    found = find_precomputed_indicators(strategy, single, folder) if ahead else ()
     reserves, computed = RESERVES, {}
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)

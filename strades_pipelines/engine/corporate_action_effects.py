@@ -52,6 +52,7 @@ class CorporateActionEffects:
                 order.stop /= ratio
                 order.trail /= ratio
                 order.best /= ratio
+                # The bands were measured in prices of before the split.
                 self.quiet_bands.forget(i)
                 if order.quantity == 0.0:
                     self.explicit_orders.end(order, CANCELLED, LOT_PRECISION)
@@ -92,4 +93,5 @@ class CorporateActionEffects:
         account.decided[i] = 0.0
         if account.position[i] != 0.0:
             self.pay_out(i, account.position[i])
+        # NaN, so that an order at the market after the end is refused for want of a price.
         account.price[i] = math.nan

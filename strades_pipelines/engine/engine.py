@@ -120,6 +120,7 @@ class Engine:
             self.advance(bar.time)
         if state.measures:
             state.measure_volume(i, bar.volume)
+        # Orders fill before the strategy runs: a decision at this bar's close must not fill inside the bar.
         if account.waiting[i] > 0 and self.quiet_bands.touches_any_order(bar):
             self.order_fills.fill_waiting(bar, OF_BAR)
         account.price[i] = bar.close
@@ -241,6 +242,7 @@ class Engine:
         i = action.i
         if action.time > account.now:
             self.advance(action.time)
+        # The split first: the dividend of the same event is per unit after it.
         if action.ratio != 1.0:
             self.corporate_action_effects.split(i, action.ratio)
         if action.amount != 0.0:
@@ -259,6 +261,7 @@ class Engine:
             self.advance(fill.time)
         cost = (fill.quantity * fill.price * account.multiplier[i] + fill.fee) * account.rate[i]
         number = int(fill.order)
+        # Without any price yet, the position would be worth NaN, and with it the whole account.
         if math.isnan(account.price[i]):
             account.price[i] = fill.price
         state.apply_fill(i, fill.quantity, fill.price, cost)

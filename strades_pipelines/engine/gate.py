@@ -1,4 +1,4 @@
-"""The gate between a decision and an order: sizes it in lots, and refuses what the account cannot carry."""
+"""The gate between a decision and an order: rounds to lots, and refuses what exceeds the account's limits."""
 
 import math
 from dataclasses import fields, replace
@@ -24,13 +24,13 @@ from strades_pipelines.strategy.orders import (
     Order,
 )
 
-# What rounding may make of a weight of all of the equity.
+# A weight of 1.0 may exceed the equity by the rounding of its product.
 SLACK = 1.0 + 1e-12
 MINUTE = 60_000_000  # microseconds
 
 
 def multiple(count: int, unit: float) -> float:
-    """So many units, as the float nearest to it: 150,000 times 0.00001 is 1.5, where a product were a little more."""
+    """The float nearest to `count` units: 1.5 for 150,000 units of 0.00001, where the product is a little more."""
     if unit < 1.0:
         parts = math.floor(1.0 / unit + 0.5)
         if abs(parts * unit - 1.0) < 1e-9:
@@ -42,17 +42,17 @@ class Gate:
     """The limits of an account, by the rules of `market.limits`, which `market.risk` keeps in exact numbers.
 
     Args:
-        size: how many instruments there are.
-        allow_short: whether a position may be below zero.
-        lot: the unit of quantities; 0 for any fraction.
-        tick: the unit of prices; 0 for any.
-        margin: what of a position's value the equity must cover; 0 for nothing.
-        fits_cash: whether a purchase for a target that cash and fee do not allow is cut to what they do, not refused.
-        limits: fields of `market.limits.Limits`; what is not given is infinite. A `leverage` of 1 or less also means
-            that cash never goes below zero.
+        size: number of instruments.
+        allow_short: whether positions may be negative.
+        lot: the unit of quantities; 0: any quantity.
+        tick: the unit of prices; 0: any price.
+        margin: the fraction of a position's value that equity must cover; 0: none.
+        fits_cash: cut a purchase for a target to the cash available after fees, instead of refusing it.
+        limits: fields of `market.limits.Limits`, infinite by default. A `leverage` of 1 or less also keeps cash from
+            going below zero.
 
     Raises:
-        TypeError: for a limit that there is not.
+        TypeError: an unknown limit.
     """
 
     constants: ClassVar = ("asks_margin", "tracks_equity")
@@ -86,7 +86,7 @@ class Gate:
         self.tracks_equity = math.isfinite(self.limits.max_daily_loss) or math.isfinite(self.limits.max_drawdown)
         nothing: dict[str, Any] = {each.name: 0.0 for each in fields(Measured)}
         self.measured: Measured[float] = Measured(**nothing | {"restricted": False, "slack": SLACK})
-        # When the last orders were made, as many as the limit: a ring whose next place is `sent_next`.
+        # Ring buffer of the times of the last orders, as long as the limit; `sent_next` is overwritten next.
         rate = self.limits.max_orders_per_minute
         self.sent = [BEGINNING] * (max(2, math.floor(rate)) if math.isfinite(rate) else 2)
         self.sent_next = 0
@@ -96,16 +96,16 @@ class Gate:
         self.day_equity = 0.0
 
     def restrict(self, i: int) -> None:
-        """Let no position of instrument `i` grow."""
+        """Refuse orders that enlarge a position in instrument `i`."""
         self.restricted[i] = 1
         self.is_limited = True
 
     def open_account(self, equity: float) -> None:
-        """What losses count from."""
+        """Set the equity from which losses are measured."""
         self.equity = self.peak = self.day_equity = float(equity)
 
     def track_equity(self, time: int, equity: float) -> None:
-        """The account's value when every event of an instant was in."""
+        """Record the equity after all events of an instant."""
         day = time // DAY_LENGTH
         if day != self.day:
             self.day = day
@@ -116,12 +116,12 @@ class Gate:
 
     @cold
     def count_order(self, time: int) -> None:
-        """One more order was made."""
+        """Record the time of an order."""
         self.sent[self.sent_next] = time
         self.sent_next = (self.sent_next + 1) % len(self.sent)
 
     def recent_orders(self, time: int) -> int:
-        """The orders made in the minute up to `time`, as far as their limit has to know."""
+        """Count the orders of the minute up to `time`, at most as many as the limit."""
         count = 0
         for k in range(len(self.sent)):
             if self.sent[k] > time - MINUTE:
@@ -129,15 +129,15 @@ class Gate:
         return count
 
     def in_lots(self, i: int, quantity: float) -> float:
-        """The quantity in whole lots, towards zero."""
+        """Round a quantity to whole lots, towards zero."""
         lot = self.lot[i]
         if lot == 0.0 or not abs(quantity) < 9.0e15 * lot:
-            return quantity  # above it, and for what is not finite, a float has no lots
+            return quantity  # not finite, or beyond 2**53 lots, of which a float holds no exact count
         amount = multiple(math.floor(abs(quantity) / lot + 1e-9), lot)
         return amount if quantity > 0 else -amount
 
     def in_ticks(self, i: int, price: float) -> float:
-        """The price in whole ticks, to the nearest."""
+        """Round a price to the nearest tick."""
         tick = self.tick[i]
         if tick == 0.0:
             return price
@@ -145,7 +145,7 @@ class Gate:
 
     @cold
     def limit_in_ticks(self, i: int, limit: float, buys: bool) -> float:
-        """A limit in whole ticks, never worse than it was: down for a purchase, up for a sale."""
+        """Round a limit to whole ticks, never to a worse price: down for a purchase, up for a sale."""
         tick = self.tick[i]
         if tick == 0.0 or not abs(limit) < 9.0e15 * tick:
             return limit
@@ -154,7 +154,7 @@ class Gate:
         return multiple(math.ceil(limit / tick - 1e-9), tick)
 
     def outcome(self, account: Account, order: Order) -> int:
-        """ACCEPTED, or why an order is refused whatever its size."""
+        """ACCEPTED, or why an order is refused at any size."""
         i = order.i
         if not math.isfinite(order.quantity) or order.quantity == 0.0 or order.trail <= 0.0:
             return NOT_FINITE
@@ -166,7 +166,7 @@ class Gate:
         if not known and not math.isnan(order.trail):
             return NO_PRICE
         if order.parent != 0 and not account.is_open(order.parent):
-            return OTHER_DONE  # it would wait for ever
+            return OTHER_DONE  # its parent can no longer fill
         if order.reduce_only and left_for(account, order, True) * order.quantity >= 0.0:
             return NOT_REDUCING
         if order.quantity > 0.0 or self.allow_short or order.reduce_only:
@@ -174,7 +174,7 @@ class Gate:
         return BELOW_ZERO if left_for(account, order, False) + order.quantity < 0.0 else ACCEPTED
 
     def for_target(self, account: Account, i: int, quantity: float) -> float:
-        """What is left of an order for a target: what explicit orders sell at the market is not sold again."""
+        """Reduce a sale for a target by what explicit orders already sell at the market."""
         if quantity >= 0.0 or self.allow_short:
             return quantity
         sold = 0.0
@@ -190,13 +190,13 @@ class Gate:
     def check_limits(
         self, account: Account, i: int, quantity: float, unit: float, reserved: float, distance: float = 0.0
     ) -> int:
-        """ACCEPTED, or which of cash, limits and margin does not allow what makes a position larger.
+        """ACCEPTED, or which of cash, limits and margin an order that enlarges a position exceeds.
 
         Args:
-            quantity: what is to be ordered beside all that is under way.
-            unit: what one unit costs in the account's currency.
-            reserved: the cash the order may take; 0 where cash is not what limits it.
-            distance: how far its farthest limit, stop or trail is from the last price.
+            quantity: to order, beside all working orders.
+            unit: cost of one unit in the account's currency.
+            reserved: the cash that the order may take; 0 where cash does not limit it.
+            distance: of its farthest limit, stop or trail from the last price.
         """
         if reserved > 0.0 and reserved > (account.cash - account.reserved) * SLACK:
             return NO_CASH
@@ -211,7 +211,7 @@ class Gate:
         return MARGIN_SHORT if margin > 0.0 and margin > order.equity * SLACK else ACCEPTED
 
     def measure(self, account: Account, i: int, quantity: float, unit: float) -> float:
-        """Fill `measured`, all positions as large as open orders may make them; returns the margin they need."""
+        """Fill `measured` as if open orders made each position as large as they can; returns the margin needed."""
         order = self.measured
         price = account.price[i]
         order.restricted = self.restricted[i] != 0
@@ -231,7 +231,7 @@ class Gate:
         return self.measure_exposure(account, i, quantity, unit)
 
     def measure_exposure(self, account: Account, i: int, quantity: float, unit: float) -> float:
-        """The gross and net value of all positions; returns the margin they need."""
+        """Measure the gross and net value of these positions; returns the margin needed."""
         position = account.position
         price = account.price
         units = account.unit
@@ -239,7 +239,7 @@ class Gate:
         long = 0.0
         short = 0.0
         margin = 0.0
-        # Chosen values in place of branches: which instruments are held is not to be foreseen by a processor.
+        # Selects in place of branches: a processor cannot predict which instruments are held.
         for j in range(account.size):
             held = position[j]
             worth = held * price[j] * units[j]
@@ -270,7 +270,7 @@ class Gate:
         return margin
 
     def distance(self, account: Account, order: Order) -> float:
-        """How far an order's farthest limit, stop or trail is from the last price; that counts as 0 while unknown."""
+        """Distance of an order's farthest limit, stop or trail from the last price, which is 0 while unknown."""
         price = account.price[order.i]
         price = 0.0 if math.isnan(price) else price
         farthest = 0.0
@@ -283,7 +283,7 @@ class Gate:
         return farthest
 
     def unit_price(self, account: Account, order: Order) -> float:
-        """What one unit costs in the account's currency: at the limit or stop of an order, else at the last close."""
+        """Cost of one unit in the account's currency: at the order's limit or stop, else at the last close."""
         i = order.i
         price = account.price[i]
         if not math.isnan(order.limit):

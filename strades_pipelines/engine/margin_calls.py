@@ -83,6 +83,7 @@ class MarginCalls:
             if held != 0.0 and account.pending[i] == 0.0 and not self.is_called(i):
                 quantity = gate.in_lots(i, -held * part)
                 if abs(quantity) < abs(held) * part:
+                    # Rounded down, the account would stay above its leverage and be called again.
                     lot = gate.lot[i]
                     quantity += lot if held < 0.0 else -lot
                 if quantity != 0.0:
@@ -99,6 +100,7 @@ class MarginCalls:
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             reduces = order.i == i and order.state <= OPEN and order.reduce_only and order.parent == 0
+            # A call fills at the next open: a second one before that would sell the same units twice.
             if reduces and is_at_market(order):
                 return True
         return False

@@ -65,6 +65,7 @@ def is_largest_of_group(account: Account, place: int, at_market: bool) -> bool:
         other = account.orders[account.queue[q]]
         if q != place and other.group == order.group and waits_beside(other, order, at_market):
             larger = abs(other.quantity) - abs(order.quantity)
+            # Of equal ones the first counts, so that exactly one of a group does.
             if larger > 0.0 or (larger == 0.0 and q < place):
                 return False
     return True
@@ -105,6 +106,7 @@ def most_position(account: Account, i: int, quantity: float, counts_sales: bool)
         order = account.orders[account.queue[q]]
         if order.i == i and may_enlarge(order):
             if order.quantity > 0.0:
+                # An order that only reduces can at most close the position.
                 bought += 0.0 if order.reduce_only else order.quantity
             elif counts_sales and is_at_market(order):
                 bought += order.quantity
@@ -117,5 +119,6 @@ def least_position(account: Account, i: int, quantity: float) -> float:
     for q in range(account.count):
         order = account.orders[account.queue[q]]
         if order.i == i and not order.reduce_only and may_enlarge(order):
+            # Purchases are left out: the worst case is that none of them fills.
             sold += min(order.quantity, 0.0)
     return account.position[i] + account.pending[i] + sold

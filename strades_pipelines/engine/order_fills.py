@@ -68,6 +68,7 @@ class OrderFills:
         if state.broker.fill == RECORDED:
             return
         if account.pending[i] != 0.0:
+            # An order placed after the bar's open did not see that price: it waits for the next bar.
             if account.pending_from[i] <= bar.open_time and self.side * account.pending[i] >= 0.0:
                 self.targets.fill_target(i, bar.open, bar.open_time)
             if account.waiting[i] > (1 if account.pending[i] != 0.0 else 0):
@@ -251,6 +252,7 @@ class OrderFills:
         """How many units of an order may be done: what reduces, or sells, never goes through zero where it must not."""
         held = self.state.account.position[order.i]
         size = abs(order.quantity)
+        # By the position now, not the one at placing: another fill may have closed it since.
         if order.reduce_only:
             return min(size, abs(held)) if held * order.quantity < 0.0 else 0.0
         if order.quantity < 0.0 and not self.state.gate.allow_short:

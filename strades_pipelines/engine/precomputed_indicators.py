@@ -1,6 +1,6 @@
-"""Indicators updated ahead of the engine, by a small loop over all bars: in a sweep, once for all sets alike.
+"""Indicators computed before the engine runs, in a small loop over all bars; equal sets of a sweep share them.
 
-A single run has no gain of it: what the engine's loop saves, the loop ahead of it and the columns in between cost.
+Not used for a single run: the extra loop and its columns cost what the engine's loop saves.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ import numpy as np
 
 from strades_pipelines.compiler.bar_indicators import Indicator, find_indicators
 from strades_pipelines.compiler.body import lower_function
-from strades_pipelines.compiler.indicator_loop import AheadLoop
+from strades_pipelines.compiler.indicator_loop import IndicatorLoop
 from strades_pipelines.compiler.layout import Packer
 from strades_pipelines.compiler.lowered_values import Column, Computed, NotCompilable
 from strades_pipelines.compiler.machine import Machine, load
@@ -37,7 +37,7 @@ class UpdateCode:
     width: int
 
     def run(self, state: Packer, blocks: Sequence[Columns]) -> Made | None:
-        """The columns of each block, from such a state on; None where an update raises."""
+        """Run the indicator over the blocks, starting from `state`; None if an update raises."""
         floats, integers = state.arrays()
         f, n, error = floats.ctypes.data, integers.ctypes.data, ctypes.c_int64(0)
         found = []
@@ -53,20 +53,22 @@ class UpdateCode:
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """An indicator of a strategy that is updated ahead."""
+class PrecomputedIndicator:
+    """An indicator of a strategy that runs over all bars before the engine."""
 
     indicator: Indicator
     code: UpdateCode
 
-    def computed(self, behind: int) -> Computed:
-        """What stands in its place in a program; so many reserves and columns of others come before its own."""
-        moved = ((name, replace(column, number=column.number + behind)) for name, column in self.code.columns.items())
+    def computed(self, first_column: int) -> Computed:
+        """The value that replaces the indicator in a program. `first_column`: how many columns others use before it."""
+        moved = (
+            (name, replace(column, number=column.number + first_column)) for name, column in self.code.columns.items()
+        )
         return Computed(self.indicator.shape, tuple(moved))
 
     @cached_property
-    def _alone(self) -> Shape:
-        """The layout of a strategy of which nothing else is laid out."""
+    def _own_layout(self) -> Shape:
+        """Memory layout with this indicator only."""
         one = self.indicator
         sizes = (0, 3) if one.is_listed else (one.shape.f_size, one.shape.n_size)
         return Shape(Strategy, ((one.name, replace(one.entry, f=0, n=0)),), *sizes)
@@ -74,18 +76,18 @@ class Ahead:
     def columns_of(self, strategy: Strategy, blocks: Sequence[Columns], shared: SharedColumns) -> Made | None:
         """The columns of each block for a strategy; None where there is no room for them, or an update raises."""
         state = Packer()
-        state.add(strategy, self._alone)
+        state.add(strategy, self._own_layout)
         numbers = state.floats.tobytes() + state.integers.tobytes()
         size = len(numbers) + 8 * self.code.width * sum(map(len, blocks))
         return shared.get((self.code.text, numbers), size, lambda: self.code.run(state, blocks))
 
 
-def find_ahead(strategy: Shape, single: bool, folder: Path) -> tuple[Ahead, ...]:
-    """What of a strategy of this shape is updated ahead; `single`: there is one instrument."""
+def find_precomputed_indicators(strategy: Shape, single: bool, folder: Path) -> tuple[PrecomputedIndicator, ...]:
+    """Indicators of a strategy that can be precomputed; `single`: there is one instrument."""
     found = find_indicators(strategy, "on_aggregate_bar", Strategy, Bar.compiled_fields)
-    # Of a list of one, there is none for another instrument.
+    # A list with one indicator has none for the other instruments.
     codes = ((one, _code_for(one, single, folder)) for one in found if single or not one.entry.single)
-    return tuple(Ahead(one, code) for one, code in codes if code is not None)
+    return tuple(PrecomputedIndicator(one, code) for one, code in codes if code is not None)
 
 
 def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode | None:
@@ -93,21 +95,21 @@ def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode | None:
     return _compile(replace(one, name="", entry=replace(one.entry, f=0, n=0)), single, folder)
 
 
-KNOWN: dict[tuple[Indicator, bool, Path], tuple[UpdateCode | None, tuple[Used, ...]]] = {}
+COMPILED: dict[tuple[Indicator, bool, Path], tuple[UpdateCode | None, tuple[Used, ...]]] = {}
 
 
 def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode | None:
     """The code that was made before holds as long as the functions and constants in it are the same."""
     key = indicator, single, folder
-    if key not in KNOWN or not all(one.is_same for one in KNOWN[key][1]):
+    if key not in COMPILED or not all(one.is_same for one in COMPILED[key][1]):
         program = Program(lower_function, single)
-        KNOWN[key] = _lower(program, indicator, folder), tuple(program.used.values())
-    return KNOWN[key][0]
+        COMPILED[key] = _lower(program, indicator, folder), tuple(program.used.values())
+    return COMPILED[key][0]
 
 
 def _lower(program: Program, indicator: Indicator, folder: Path) -> UpdateCode | None:
     try:
-        columns = AheadLoop(program, indicator, Bar).build()
+        columns = IndicatorLoop(program, indicator, Bar).build()
     except NotCompilable:
         return None
     text = str(program.module)

@@ -54,6 +54,7 @@ def restore(obj: object, saved: Any, *, without: Collection[str] = ()) -> None:
 
 def _is_plain(value: object) -> bool:
     cls = type(value)
+    # Objects with slots, or of C extensions, are larger: `vars` would miss a part of their state.
     same_size = cls.__basicsize__ == _Plain.__basicsize__ and cls.__itemsize__ == 0
     return same_size and hasattr(value, "__dict__") and not callable(value)
 
@@ -88,6 +89,7 @@ class _Saver:
         if cls is array:
             return {"array": value.tolist()}
         if cls is set:
+            # Sorted, since the order of a set of texts differs between processes: equal states are equal data.
             return {"set": sorted(map(self._scalar, value, [place] * len(value)), key=repr)}
         if cls is dict:
             return {
@@ -117,6 +119,7 @@ class _Restorer:
             raise NotRestorable(f"{place}: expected a {_title(obj)}, was a {saved['class']}")
         fresh = vars(obj)
         for name, value in saved["state"].items():
+            # An attribute of this name would hide the method: edited data could change what code does.
             if callable(getattr(type(obj), name, None)):
                 raise NotRestorable(f"{place}.{name}: expected a method, was data")
             fresh[name] = self._restore(fresh.get(name), value, f"{place}.{name}")
@@ -160,6 +163,7 @@ class _Restorer:
 
     def _fill_list(self, fresh: Any, content: list[Any], place: str) -> list[Any]:
         own: list[Any] = self._own(fresh, list, place)
+        # In place: another attribute may be a second name of this list.
         own[:] = self._all(fresh, content, place)
         return own
 
@@ -167,6 +171,7 @@ class _Restorer:
         return tuple(self._all(fresh, content, place))
 
     def _fill_deque(self, fresh: Any, content: list[Any], place: str) -> Any:
+        # Saved data has no `maxlen`: only the fresh queue knows it.
         if type(fresh) is not deque:
             raise NotRestorable(f"{place}: expected a queue of a known length, was none")
         self._note(fresh, place)

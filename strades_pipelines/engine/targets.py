@@ -64,6 +64,7 @@ class Targets:
         state = self.state
         account = state.account
         previous = account.decided[i]
+        # NaN is no target yet: a strategy that sets none must not be refused as not finite.
         if math.isnan(target) and math.isnan(previous):
             return
         if account.now < state.opened_at:
@@ -111,6 +112,7 @@ class Targets:
             account.mark_busy(i)
             state.gate.count_order(account.now)
         state.journal.decision(account.now, i, previous, target, number, outcome, trigger)
+        # Journal first: `on_order` may decide again, and its decision must come after this one.
         if number != 0:
             state.strategy.on_order(OrderChange(i, account.now, number, quantity, OPEN, ACCEPTED), account)
             if state.broker.fill == SAME_CLOSE and account.price_time[i] == account.now and state.broker.latency == 0:

@@ -52,11 +52,12 @@ class Valuation:
         for i in range(account.size):
             held = position[i]
             value = held * price[i] * unit[i]
-            # A chosen value, no branch, which a processor would often foresee wrong; the price may be NaN.
+            # A select, no branch, which a processor would often mispredict; the price may be NaN.
             value = value if held != 0.0 else 0.0
             equity += value
             gross += abs(value)
         margin_calls = self.margin_calls
+        # A call may liquidate at worse prices: the value is read again after it.
         if margin_calls.is_supervised and gross > margin_calls.most_gross * equity:
             margin_calls.supervise(equity, gross)
             equity = account.equity

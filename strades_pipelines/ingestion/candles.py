@@ -55,6 +55,7 @@ def candles(block: Block, context: Context) -> Rows:
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
+    # Spikes are judged against neighbouring bars, which have to be of the same symbol.
     for symbol in pc.unique(symbols) if "symbol" in block.cells else (None,):
         own = np.ones(block.count, np.bool_) if symbol is None else np.asarray(pc.equal(symbols, symbol))
         judge_spikes(judgement, bars.opens, prices["high"], prices["low"], among=own)
@@ -81,6 +82,7 @@ def _closed(
     """Which bars the provider is done with, and the basis of that: a bar without its flag is closed by the clock."""
     rule, basis = context.output.finality, context.output.knowledge.basis
     if rule == "all_but_last":
+        # By the newest good row: a bad one with a time far ahead would make the forming bar final.
         return np.asarray(opens < opens[judgement.good].max(initial=0)), same_text(basis, block.count)
     if rule == "clock":
         return np.ones(block.count, np.bool_), same_text(basis, block.count)

@@ -27,7 +27,7 @@ from strades_pipelines.ingestion.values import Column, numbers, texts
 def corporate_actions(block: Block, context: Context) -> Rows:
     """Dividends and splits on the venue's date, known at that session's opening.
 
-    A dividend is in the listing's currency where its own is a unit of that; one of another currency keeps it.
+    Amounts in a unit of the listing's currency (pence, say) are converted; other currencies are kept.
     """
     judgement = started(block)
     times = context.instants(block, "event_time")
@@ -86,9 +86,9 @@ def _money(
 def _paid_together(
     amounts: NDArray[np.float64], currencies: list[str], dates: NDArray[np.datetime64], judgement: Judgement
 ) -> NDArray[np.float64]:
-    """Amounts in one currency of one date as the one sum that is paid: a special dividend comes beside the usual one.
+    """Sum the dividends of one date and currency into its first row; the others of the date are left out.
 
-    The first row of a date has the sum, the others of it are no rows of their own. What is there twice is paid once.
+    A special dividend comes beside the usual one. Equal amounts of a date are duplicates and count once.
     """
     groups: dict[tuple[object, str], list[int]] = {}
     for row in np.flatnonzero(judgement.good).tolist():

@@ -49,6 +49,7 @@ class UserFile:
     @property
     def request_key(self) -> str:
         """The same bytes with the same things given are the same file, whatever it is called."""
+        # Sorted keys: the order of `--set` options must not make it another file.
         return f"file {self.sha256.hex()} {json.dumps(dict(sorted(self.given.items())))}"
 
 
@@ -94,6 +95,7 @@ def file_of_source(
     known = _known(website, protocol, given, sources) if website else {"venue": protocol.name.partition("_")[0]}
     said = {**known, **given}
     if "calendar" in given:
+        # What the user states is not assumed: a body that contradicts it is not refused for it.
         said.pop("assumed", None)
     lag = protocol.read.scalars.get("lag_days")
     if lag is not None and lag.given and "lag_days" not in said:
@@ -109,6 +111,7 @@ def _website(protocol: Protocol, sources: Sources, source: str | None) -> Websit
                 f"--source: expected a website of protocol {protocol.name}, {source} has {website.protocol}"
             )
         return website
+    # With several, a guess would attribute the rows to the wrong source for good.
     speakers = [website for website in sources.websites if website.protocol == protocol.name]
     if len(speakers) > 1:
         raise GivenError(f"expected --source, one of {', '.join(one.name for one in speakers)}")

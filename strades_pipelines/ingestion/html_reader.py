@@ -17,7 +17,7 @@ PLACES = {"tr": ("table", *SECTIONS), "td": ("tr",), "th": ("tr",)}
 
 
 class HtmlReader:
-    """An HTML page as its reader sees it; nothing of it is run or fetched."""
+    """An HTML page as the text a person would see. Runs no script, fetches nothing."""
 
     def __init__(self, read: Read, body: bytes) -> None:
         text = page_text(body)
@@ -28,7 +28,7 @@ class HtmlReader:
             self.root: Any = html.document_fromstring(text.encode(), parser=parser)
         except (etree.ParserError, etree.XMLSyntaxError) as error:
             raise BodyRefused(f"expected an HTML page, was {error}") from None
-        for fatal in parser.error_log.filter_from_fatals():  # libxml2 drops what is behind, and ends all open tags
+        for fatal in parser.error_log.filter_from_fatals():  # libxml2 drops the rest and closes every open tag
             raise BodyRefused(f"expected a page that is read to its end, was {fatal.message} in line {fatal.line}")
         self.styles = PageStyles(self.root)
 
@@ -81,9 +81,9 @@ class HtmlReader:
 
 
 def _ends_within_a_table(text: str) -> bool:
-    """Whether nothing ends behind the last cell; libxml2 ends it all, and half of a number is a number.
+    """Whether the page stops inside a table: libxml2 would close it, and a truncated number still parses.
 
-    A table in a cell of another ends before that does.
+    A table in a cell ends before the table around it.
     """
     lower = text.lower()
     last_cell = max(lower.rfind("<td"), lower.rfind("<th"))
@@ -94,7 +94,7 @@ def _ends_within_a_table(text: str) -> bool:
 
 
 def _refuse_out_of_place(table: Any) -> None:
-    """Refuse a table with rows or cells of its own that are in no place where rows and cells are read.
+    """Refuse a table with rows or cells nested where this reader does not look.
 
     HTML 13.2.6.4.9 to 13.2.6.4.15 moves them; libxml2 leaves a row without end tags before it in an unclosed <font>
     of the last cell, and drops the </tr> of a row without <tr>.

@@ -32,6 +32,7 @@ from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.instruments import IN_HUNDREDTHS
 from strades_pipelines.market.records import SCHEMAS
 
+# Raise it with each change of what a body yields: `reparse` takes up bodies of other versions.
 PARSER_VERSION = "6"
 ANNOUNCED_AHEAD = 366 * DAY
 TIMES = ("open_time", "event_time", "published_at", "filed_at")
@@ -79,6 +80,7 @@ def parse(
         BodyRefused: the body is not what the protocol says; nothing of it may be used.
         GivenError: something that must be given is missing or unusable.
     """
+    # A naive time would be taken for local time and could make forming bars final.
     if fetched_at.tzinfo is None:
         raise ValueError(f"expected an aware fetched_at, was the naive {fetched_at!r}")
     if not body:
@@ -95,12 +97,14 @@ def parse(
     for output in protocol.read.outputs:
         block = cleared(without_markers(reader.block(output), output.missing), output)
         if block.count == 0 and not block.lost:
+            # An empty list may be no data, or a page that says nothing: the protocol knows which.
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
             continue
         context = Context(output, scalars, given, fetched_at, answered_at or fetched_at, currencies)
         rows = KINDS[output.kind](block, context)
         _refuse_wrong_times(block, rows, context)
+        # Many bad rows are a changed format, not bad rows: the whole body is refused.
         bad = len(block.lost) + int(np.count_nonzero(~rows.judgement.good & ~rows.judgement.empty))
         refuse_bad_rows(bad, block.count + len(block.lost))
         tables[output.kind].append(_good_rows(rows))
@@ -167,6 +171,7 @@ def _good_rows(rows: Rows) -> pa.Table:
     good = rows.judgement.good
     table = rows.table if good.all() else rows.table.filter(pa.array(good))
     keys = [(name, "ascending") for name in rows.order]
+    # Most answers are sorted already, and to see that costs less than a sort.
     if len(keys) == 1 and pc.all(pc.less_equal(table[rows.order[0]][:-1], table[rows.order[0]][1:])).as_py():
         return table
     return table.sort_by(keys)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import psycopg
     from adbc_driver_manager.dbapi import Cursor
 
+# A batch is parsed in memory and committed at once: these bound both.
 BATCH_FETCHES = 25
 BATCH_BYTES = 8_000_000
 Window = tuple[datetime, datetime]
@@ -100,6 +101,7 @@ def batches(cursor: "Cursor", choice: Choice) -> Iterator[list[int]]:
     batch: list[int] = []
     total = 0
     for fetch_id, size in cursor.fetchall():
+        # A body larger than the limit is a batch of its own.
         if batch and (len(batch) >= BATCH_FETCHES or total + size > BATCH_BYTES):
             yield batch
             batch, total = [], 0

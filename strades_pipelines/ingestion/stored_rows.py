@@ -53,6 +53,7 @@ def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
             answered_at=fetch.answered_at,
         )
     except (BodyRefused, BodyCorrupt, ProtocolError) as error:
+        # Recorded and not raised: one bad body must not stop the others of its batch.
         return Outcome(fetch, error=one_line(str(error)))
     venue = fetch.given.get("venue", fetch.source)
     rows = {

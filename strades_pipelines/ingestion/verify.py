@@ -112,6 +112,7 @@ def _said(row: Row, kind: str) -> tuple[object, ...]:
 
 def _comparable(value: object) -> object:
     if isinstance(value, list):
+        # Lists of a row are not hashable, and rows are compared as members of a set.
         return tuple(value)
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 

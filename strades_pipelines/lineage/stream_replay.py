@@ -1,4 +1,4 @@
-"""A connection of a stream again: its frames are those that came, say what is stored, and decide what was decided."""
+"""Replay a stream connection and compare its frames, rows and decisions with the record."""
 
 import hashlib
 import json
@@ -51,13 +51,13 @@ LISTINGS = """
 """
 FRAMES = "SELECT frame FROM rawsources.frames WHERE fetch_id = %s ORDER BY connection, sequence"
 TRADES_BEFORE = timedelta(minutes=1)  # a trade is heard within it
-HEARING = """
+LISTENING_WALLETS = """
     SELECT DISTINCT w.wallet FROM trading.wallets AS w
     INNER JOIN records.listings AS l ON l.venue || ':' || l.symbol = ANY(w.instruments)
     WHERE w.mode <> 'replay' AND w.opened_at <= %s AND l.listing_id = ANY(%s) ORDER BY 1
 """
-# Decisions of a person, or of a past that came out otherwise, are made by no frame.
-DECIDED = """
+# Decisions by a person or after a revision come from no frame.
+DECISION_QUERY = """
     SELECT decision_id, wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target,
         target, reason, inputs, order_request, recorded_at
     FROM signals.decisions
@@ -70,7 +70,7 @@ DECIDED = """
 
 @dataclass
 class StreamReplay:
-    """What a connection's frames come to a second time.
+    """Result of replaying a connection.
 
     Args:
         first, last: when its first frame came, and its last one or the storing of its last trade or quote, UTC.
@@ -91,7 +91,7 @@ class StreamReplay:
 
 
 def replay_connection(connection_id: int, url: str | None = None) -> StreamReplay:
-    """Read a connection's frames again, and step the wallets that heard them again. Writes nothing.
+    """Parse a connection's frames again and step the wallets that listened to it again. Writes nothing.
 
     Raises:
         NotFound: no frame of that connection is stored.
@@ -112,14 +112,14 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
         _read_again(connection, made, fetches)
         heard = [fetch["listing_id"] for fetch in fetches if fetch["listing_id"] is not None]
         heard += [row["listing_id"] for row in read_rows(connection, LISTINGS, connection_id)]
-        names = [row["wallet"] for row in read_rows(connection, HEARING, made.last, heard)]
+        names = [row["wallet"] for row in read_rows(connection, LISTENING_WALLETS, made.last, heard)]
         recorded, replayed = hashlib.sha256(), hashlib.sha256()
         for view in (view for name in names for view in load_wallet(connection, name).strategy_views()):
             before = _recorded(connection, view, made)
             try:
                 if not view.new_strategy().hears_streams():
                     continue
-                again = _decided_again(connection, adbc, view, made)
+                again = _replay_decisions(connection, adbc, view, made)
             except Exception as error:  # the strategy is gone, or raises: that is this wallet's alone
                 connection.rollback()
                 adbc.rollback()
@@ -157,7 +157,7 @@ def newest_connections(connection: Connection) -> list[Row]:
 
 
 def _read_again(connection: Connection, made: StreamReplay, fetches: Sequence[Row]) -> None:
-    """Hold the frames to the bodies that were parsed, and what those say to what is stored."""
+    """Compare the frames with the parsed bodies, and those with the stored rows."""
     for fetch in fetches:
         frames = [bytes(row["frame"]) for row in read_rows(connection, FRAMES, fetch["fetch_id"])]
         if hashlib.sha256(join_frames(frames)).hexdigest() != fetch["sha256"]:
@@ -169,11 +169,11 @@ def _read_again(connection: Connection, made: StreamReplay, fetches: Sequence[Ro
 
 def _recorded(connection: Connection, wallet: Wallet, made: StreamReplay) -> dict[str, str]:
     words = {"wallet": wallet.name, "first": made.first, "last": made.last, "sleeve": wallet.sleeve_name}
-    rows = connection.cursor(row_factory=dict_row).execute(DECIDED, words).fetchall()
+    rows = connection.cursor(row_factory=dict_row).execute(DECISION_QUERY, words).fetchall()
     return {row["decision_id"]: _line(row) for row in rows}
 
 
-def _decided_again(
+def _replay_decisions(
     connection: Connection, adbc: "AdbcConnection", wallet: Wallet, made: StreamReplay
 ) -> dict[str, str]:
     """The decisions of the connection's time, stepped from the wallet's opening on."""

@@ -1,4 +1,4 @@
-"""The commands of `strades db`. What they need is imported when one of them runs."""
+"""The commands of `strades db`. Each imports what it needs when it runs, so that `--help` is fast."""
 
 import signal
 import sys
@@ -38,7 +38,7 @@ def open_psql(
 
 @app.command("hash")
 def print_hashes(as_json: Json = False) -> None:
-    """A hash of every table's content: two databases with the same data print the same."""
+    """Print a hash of every table's content: databases with the same data print the same."""
     from strades_pipelines.database.connection import create_databases
     from strades_pipelines.database.fingerprint import table_hashes
 
@@ -61,7 +61,7 @@ def stop_server() -> None:
 
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_json: Json = False) -> None:
-    """Write this world's database into one file, as one moment saw it."""
+    """Write a consistent snapshot of this world's database into one file."""
     from strades_pipelines.operations.running import run_backup
 
     run_backup(file, as_json=as_json)
@@ -79,10 +79,10 @@ def restore(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put a backup in the place of this world's database, once it is proven to be what was saved.
+    """Replace this world's database with a backup, after verifying that it is what was saved.
 
-    A backup holds SQL. One that this installation made and signed is restored as it is; any other needs --trust: its
-    SQL runs as a role that can only fill the new database, but what the rows say is taken for true.
+    A backup holds SQL. One that this installation made and signed is restored directly; any other needs --trust: its
+    SQL runs as a role that can only fill the new database, but the content of its rows is not verified.
     """
     from strades_pipelines.operations.running import run_restore
 
@@ -94,7 +94,7 @@ def base_backup(
     full: Annotated[bool, typer.Option("--full", help="All of it, also where an increment would do.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Copy the embedded server, all its databases, into STRADES_ARCHIVE; what changed, or once a week all of it."""
+    """Copy the embedded server, all its databases, into STRADES_ARCHIVE: what changed, or once a week everything."""
     from strades_pipelines.operations.recovering import run_base_backup
 
     run_base_backup(full=full, as_json=as_json)
@@ -109,7 +109,7 @@ def recover(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a server from STRADES_ARCHIVE as it was at a moment, beside this installation's, which stays as it is."""
+    """Create a server from STRADES_ARCHIVE as of a moment; this installation's own server is not changed."""
     from strades_pipelines.operations.recovering import run_recover
 
     run_recover(folder, at, as_json=as_json)
@@ -117,7 +117,7 @@ def recover(
 
 @app.command()
 def drill(as_json: Json = False) -> None:
-    """Delete a row, recover to a second before that, verify all bodies there, and say how long it took."""
+    """Delete a row, recover to one second before, verify all bodies there, and print how long it took."""
     from strades_pipelines.operations.recovering import run_recovery_drill
 
     run_recovery_drill(as_json=as_json)

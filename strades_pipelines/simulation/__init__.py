@@ -1,1 +1,1 @@
-"""Backtests, sweeps and the checks of a strategy, over bars in memory."""
+"""Backtests, sweeps and checks of a strategy over bars in memory."""

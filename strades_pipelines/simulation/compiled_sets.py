@@ -21,7 +21,7 @@ from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.compiled import CompiledEngine, CompiledSteps
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.journal import Counts
-from strades_pipelines.engine.precomputed_indicators import Ahead, find_ahead
+from strades_pipelines.engine.precomputed_indicators import PrecomputedIndicator, find_precomputed_indicators
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.engine.tally import Tally
 from strades_pipelines.simulation.backtest import Bars, Terms
@@ -37,7 +37,7 @@ class Template:
     steps: CompiledSteps
     strategy: Field
     tally: Field
-    ahead: tuple[Ahead, ...]
+    ahead: tuple[PrecomputedIndicator, ...]
 
 
 @dataclass
@@ -141,10 +141,11 @@ class CompiledSets:
         cls = type(strategy)
         return cls.on_timer is Strategy.on_timer and cls.on_stop is Strategy.on_stop
 
-    def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
+    def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[PrecomputedIndicator, ...]:
         """The indicators that are updated before the engine runs; none where there are other events than bars."""
-        only_bars = all(block.kinds == (BAR,) for block in blocks)
-        return find_ahead(shape_of(engine.state.strategy), engine.account.size == 1, self._cache) if only_bars else ()
+        if any(block.kinds != (BAR,) for block in blocks):
+            return ()
+        return find_precomputed_indicators(shape_of(engine.state.strategy), engine.account.size == 1, self._cache)
 
     def _columns(
         self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
@@ -222,7 +223,7 @@ class CompiledSets:
             self._start.start()
         return self._start
 
-    def _template(self, start: Engine, ahead: tuple[Ahead, ...]) -> Template:
+    def _template(self, start: Engine, ahead: tuple[PrecomputedIndicator, ...]) -> Template:
         # Its strategy has begun already: a second `on_start` would see what the first one made.
         engine = self._terms.engine(start.state.strategy, self._bars, keeps_values=False)
         steps = CompiledSteps(engine, self._cache, Counts)

@@ -213,7 +213,7 @@ def test_a_third_file_at_once_and_one_that_trickles_are_refused(
 ) -> None:
     client = client_of("viewer")
     file = "/data/records/candles/rows.csv?own_use=1"
-    with gateway.export_turn(), gateway.export_turn():
+    with gateway.export_slot(), gateway.export_slot():
         assert "Two files are being written" in page(client, file, 503)
     monkeypatch.setattr(gateway, "EXPORTED_AT_ONCE", 1)
     assert client.get(file).status_code == 200

@@ -137,7 +137,7 @@ def test_fills_and_equity_are_saved_as_they_stand(doubtful: str, traded: Connect
     assert query.startswith(f"-- Rows as of {CLOCK.isoformat()}\n")
     [again] = rows(traded, query)
     assert quantity in again
-    with gateway.export_turn(), gateway.export_turn():
+    with gateway.export_slot(), gateway.export_slot():
         assert client.get("/wallets/paper/fills.csv").status_code == 503
     for path in ("nobody/", "nobody/fills.csv", "nobody/equity.csv", "%00/", "%00/fills.csv", "../paper/x/"):
         assert client.get(f"/wallets/{path}").status_code == 404, path

@@ -17,7 +17,7 @@ from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.event_steps import EventSteps
-from strades_pipelines.engine.precomputed_indicators import UpdateCode, find_ahead
+from strades_pipelines.engine.precomputed_indicators import UpdateCode, find_precomputed_indicators
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.simulation.compiled_sets import CompiledSets
 from strades_pipelines.simulation.run_summary import RunSummary, summarize
@@ -176,7 +176,7 @@ def test_every_indicator_of_the_example_is_updated_ahead() -> None:
     for size in (1, 3):
         strategy = Averages()
         strategy.on_start(Account(size, 1.0))
-        found = find_ahead(shape_of(strategy), size == 1, cache_folder())
+        found = find_precomputed_indicators(shape_of(strategy), size == 1, cache_folder())
         assert {one.indicator.name for one in found} == {"means", "bands", "steps", "range"}
 
 

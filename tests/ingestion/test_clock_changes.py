@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strades_pipelines.datamanager.protocol import Span
-from strades_pipelines.datamanager.request_windows import chunks, month_start
+from strades_pipelines.datamanager.request_windows import month_start, request_bounds
 from strades_pipelines.ingestion.bars import Bars, at_local_time, bar_times
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -161,7 +161,7 @@ def test_9_the_last_bar_of_a_quarter_is_followed_by_the_first_of_the_next(last: 
     between = [last + timedelta(n) for n in range(1, (first - last).days)]
     assert bars([ticks(day, time(0), zone) for day in between], "1d", "XNYS").misfit.all()
     month = date(first.year, first.month, 1)  # of the calendar
-    [before] = chunks(Span(calendar="month"), step_seconds=60, start=midnight(last), end=midnight(last, 1))
+    [before] = request_bounds(Span(calendar="month"), step_seconds=60, start=midnight(last), end=midnight(last, 1))
     assert before[1] == midnight(month)
     days = bars([ticks(month + timedelta(n), time(0), "UTC") for n in (-1, 0)], "1d", "24/7")
     assert days.closes[0] == days.opens[1] == ticks(month, time(0), "UTC")
@@ -202,7 +202,7 @@ def test_9_chunks_of_the_calendar_have_no_hole_and_begin_where_days_months_and_y
 ) -> None:
     start = datetime(day.year, day.month, day.day, 7, 30, tzinfo=UTC)
     end = start + timedelta(days=length)
-    cells = list(chunks(Span(calendar=unit), step_seconds=60, start=start, end=end))
+    cells = list(request_bounds(Span(calendar=unit), step_seconds=60, start=start, end=end))
     assert cells[0][0] <= start < cells[0][1]
     assert cells[-1][0] < end <= cells[-1][1]
     assert all(before[1] == after[0] for before, after in pairwise(cells))

@@ -1,4 +1,4 @@
-"""How old an asset may be. Dagster's daemon looks at it; it knows no months: a backfill of old ones counts too."""
+"""Freshness policies of assets. Dagster's daemon ignores partitions: a backfill of old months counts too."""
 
 from datetime import timedelta
 from functools import cache
@@ -11,13 +11,13 @@ from strades_pipelines.defs.automation.conditions import IDENTITY
 from strades_pipelines.settings import settings
 
 SLACK = timedelta(hours=1)
-# Over a long weekend nothing need move.
+# Markets are closed over a long weekend: no new data for four days is normal.
 DATA_DRIVEN = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=5), warn_window=timedelta(days=4))
 DATA_DRIVEN_LAYERS = ("records", "cleaned", "marts", "features", "predictions", "signals", "results")
 
 
 def expect_fresh(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """Give an asset the policy of its layer: a source that of its own schedule."""
+    """Attach the policy of the asset's layer; for a source, one from its schedule."""
     layer, entity = spec.key.path[0], spec.key.path[-1]
     policy = None
     if layer == "rawsources":
@@ -28,7 +28,7 @@ def expect_fresh(spec: dg.AssetSpec) -> dg.AssetSpec:
 
 
 def _of_schedule(cron: str | None) -> dg.FreshnessPolicy | None:
-    """Two ticks may fail before a person should look, three are too many."""
+    """Warn after two missed ticks, fail after three."""
     if cron is None:
         return None
     wait = longest_wait(cron)

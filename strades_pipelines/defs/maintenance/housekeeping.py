@@ -1,4 +1,4 @@
-"""Every night: what Dagster wrote long ago goes, and what months each asset has is told."""
+"""Nightly: delete expired rows of Dagster and record which months each asset has."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -41,7 +41,7 @@ def _word(status: dg.AssetPartitionStatus | None) -> str:
     )
 
 
-@dg.op(description="Deletes what Dagster keeps longer than the settings say; what concerns assets stays.")
+@dg.op(description="Deletes expired runs and events of Dagster; events of assets are kept.")
 def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
     """Delete Dagster's old runs and events, and this world's old ticks, frames and notes of changed inputs."""
     now = settings().now()
@@ -56,9 +56,9 @@ def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
     context.log.info("deleted " + ", ".join(f"{count} {name}" for name, count in deleted.items()))
 
 
-@dg.op(description="Deletes sessions of the dashboard that are over.")
+@dg.op(description="Deletes expired sessions of the dashboard.")
 def delete_expired_sessions(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete them as the dashboard's role, which alone may; by the real clock, as browsers do."""
+    """Delete them as the dashboard's role, the only one with that right; by the real clock, as browsers do."""
     with connect(database.location(), role=DASHBOARD_ROLE) as connection:
         count = delete_sessions(connection)
         connection.commit()
@@ -73,9 +73,9 @@ def record_sizes(database: Database) -> None:
         connection.commit()
 
 
-@dg.op(description="Tells in ops.partition_inventory what months of what asset are there, missing or failed.")
+@dg.op(description="Records in ops.partition_inventory which months of each asset are materialized, missing or failed.")
 def take_inventory(context: dg.OpExecutionContext, database: Database, notifier: Notifier) -> None:
-    """And calls a person for months that stay failed."""
+    """Record the inventory, and send an alert for months that stay failed."""
     graph, now = context.repository_def.asset_graph, settings().now()
     assets = [asset for asset in graph.executable_asset_keys if graph.get(asset).partitions_def == MONTHS]
     found = inventory(context.instance, assets, now)
@@ -84,13 +84,15 @@ def take_inventory(context: dg.OpExecutionContext, database: Database, notifier:
         connection.commit()
     failed = [one for one in found if one.status == "failed"]
     if failed:
-        told = ", ".join(f"{one.asset} {one.first:%Y-%m}..{one.last:%Y-%m}" for one in failed[:5])
-        notifier.alert(f"{sum(one.months for one in failed)} months of assets stay failed", f"{told}: materialize them")
+        summary = ", ".join(f"{one.asset} {one.first:%Y-%m}..{one.last:%Y-%m}" for one in failed[:5])
+        notifier.alert(
+            f"{sum(one.months for one in failed)} months of assets stay failed", f"{summary}: materialize them"
+        )
 
 
 @dg.op(description="Verifies every line of every wallet's ledger; the check after each run verifies new lines only.")
 def verify_ledgers(context: dg.OpExecutionContext, database: Database) -> None:
-    """Verify all ledgers in full; a fault fails the run, of which a person is told."""
+    """Verify all ledgers in full; a fault fails the run, which sends an alert."""
     with database.connect() as connection:
         wallets = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
         connection.rollback()
@@ -104,7 +106,7 @@ def verify_ledgers(context: dg.OpExecutionContext, database: Database) -> None:
 
 @dg.op(description="Verifies every row of audit.account_changes: what was done to accounts, and what was exported.")
 def verify_audit(context: dg.OpExecutionContext, database: Database) -> None:
-    """Compute the chain again; a fault fails the run, of which a person is told with the first faulty row."""
+    """Compute the chain again; a fault fails the run, which sends an alert with the first faulty row."""
     with database.connect() as connection:
         report = verify_account_changes(connection)
     if report.faults:
@@ -115,11 +117,11 @@ def verify_audit(context: dg.OpExecutionContext, database: Database) -> None:
 
 
 @dg.job(
-    description="Deletes what Dagster and the dashboard keep no longer, records sizes, takes the inventory of months, "
+    description="Deletes expired rows of Dagster and the dashboard, records sizes, takes the inventory of months, "
     "verifies ledgers and the audit."
 )
 def nightly_housekeeping_job() -> None:
-    """Ops that know nothing of each other, but that sizes are recorded of what is left."""
+    """Independent ops, except that sizes are recorded after pruning."""
     record_sizes(start=prune_event_log())
     delete_expired_sessions()
     take_inventory()
@@ -132,8 +134,8 @@ nightly_housekeeping_schedule = MovableSchedule(
     job=nightly_housekeeping_job,
     cron_schedule="45 3 * * *",
     default_status=SCHEDULE_STATUS,
-    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers "
-    "and the audit.",
+    description="Deletes expired rows of Dagster and the dashboard, records sizes, takes the inventory of months, "
+    "verifies ledgers and the audit.",
 )
 
 

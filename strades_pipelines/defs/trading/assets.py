@@ -19,7 +19,7 @@ from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.results.result_specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
-from strades_pipelines.defs.trading.parity_assets import ask
+from strades_pipelines.defs.trading.parity_assets import compare_new_wallet
 from strades_pipelines.defs.trading.previews import preview
 from strades_pipelines.defs.trading.reported_changes import CHANGES, FLUSH, count_changes, has_news
 from strades_pipelines.defs.trading.trading_checks import SPECS as CHECKS
@@ -165,7 +165,7 @@ def _trade(
             write_daily_parity(connection, adbc, name, now=settings().now())
 
         def compare(_: str) -> None:
-            ask(connection, adbc, replayed, start=start, end=end, now=settings().now())
+            compare_new_wallet(connection, adbc, replayed, start=start, end=end, now=settings().now())
 
         def settle(name: str) -> None:
             execute_reconciled(connection, at_venue, name, now=settings().now())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 
-def ask(
+def compare_new_wallet(
     connection: Connection,
     adbc: "AdbcConnection",
     replayed: list[tuple[WalletTemplate, str]],

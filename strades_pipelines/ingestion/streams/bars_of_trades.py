@@ -126,12 +126,14 @@ def update_trade_bars(
         return NOTHING
     with connection.cursor() as cursor:
         try:
+            # Two writers may build one bar: without the lock the one that read fewer trades could store it last.
             cursor.execute(BARS_LOCK)
             bars = bars_of_trades(*_read_trades(cursor, listing_id, first, last), step // timedelta(microseconds=1))
             columns: Sequence[tuple[str, Any]] = [
                 ("listing_id", pa.repeat(pa.scalar(listing_id, pa.int32()), bars.num_rows)),
                 ("interval", pa.repeat(pa.scalar(interval), bars.num_rows)),
                 *((name, bars[name]) for name in bars.column_names),
+                # Known at its close, whenever its trades were loaded: backfilled bars replay like live ones.
                 ("knowledge_time", bars["close_time"]),
             ]
             loaded = load(

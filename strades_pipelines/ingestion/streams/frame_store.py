@@ -69,6 +69,7 @@ def store_frames(connection: psycopg.Connection[Any], source: StreamSource, fram
     """
     connection_id = frames[0].connection
     with connection.cursor() as cursor:
+        # By sequence, not by content: two equal frames of a venue are two messages.
         [newest] = cursor.execute(STORED, [connection_id]).fetchone() or [None]
         new = [frame for frame in frames if newest is None or frame.sequence > newest]
         fetch_ids = {
@@ -85,6 +86,7 @@ def store_frames(connection: psycopg.Connection[Any], source: StreamSource, fram
                 row = (connection_id, frame.sequence, source.website.name, frame.received_at, fetch_id, frame.data)
                 copy.write_row(row)
         crash_point("streams.frames_written")
+        # Also those of earlier batches, whose parse may have failed.
         unparsed = cursor.execute(UNPARSED, [source.website.name, run_id_of(connection_id)]).fetchall()
     return [fetch_id for (fetch_id,) in unparsed]
 
@@ -93,6 +95,7 @@ def _store_fetch(cursor: psycopg.Cursor[Any], source: StreamSource, instrument: 
     first, last = frames[0], frames[-1]
     sha256 = keep_body(cursor, join_frames(frame.data for frame in frames))
     key = f"{first.connection} {first.sequence}-{last.sequence} {instrument}"
+    # No time in the id: a batch that is stored again after a lost answer has the same fetch.
     fetch_id = int63(source.website.name, key)
     asked = source.instruments.get(instrument)
     given = given_of(source.website, source.protocol, asked) if asked else {"venue": source.website.venue}

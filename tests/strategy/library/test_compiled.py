@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from strades_pipelines.compiler.object_shapes import shape_of
-from strades_pipelines.engine.precomputed_indicators import find_ahead
+from strades_pipelines.engine.precomputed_indicators import find_precomputed_indicators
 from strades_pipelines.simulation.runner import Runner, Sweep
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.registry import strategies
@@ -45,7 +45,7 @@ def test_updated_ahead_it_comes_to_what_it_does_per_event(name: str) -> None:
     assert runs[0] == runs[1]
     assert runs[0].fills > 0
     strategy.on_start(Account(1, 1.0))
-    assert find_ahead(shape_of(strategy), True, cache_folder())
+    assert find_precomputed_indicators(shape_of(strategy), True, cache_folder())
 
 
 @pytest.mark.parametrize("name", sorted(strategies()))

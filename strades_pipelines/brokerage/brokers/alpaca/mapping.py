@@ -1,4 +1,4 @@
-"""Between our orders and Alpaca's. Formats: its Trading API v2 reference, `Orders` and `Account Activities`."""
+"""Map our orders to Alpaca's and back. Formats: its Trading API v2 reference, `Orders` and `Account Activities`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ STATES = dict.fromkeys(WORKING, OrderState.ACCEPTED) | {
     "replaced": OrderState.REPLACED,
     "rejected": OrderState.REJECTED,
 }
-# `opg` and `cls` are times in force there.
+# Alpaca states an auction as a time in force.
 AUCTIONS = {"open": "opg", "close": "cls"}
 AUCTIONS_BACK = {word: auction for auction, word in AUCTIONS.items()}
 
@@ -45,17 +45,17 @@ def order_body(order: Order, symbol: str) -> dict[str, str]:
 
 
 def order_terms(document: Document) -> OrderTerms | None:
-    """The terms of an order of the account; None for those that we have not, a trail in per cent say.
+    """The terms of an order of the account; None for terms that we do not support, a trail in per cent, say.
 
     Raises:
-        InvalidOperation: for a price that is no number.
+        InvalidOperation: a price is not a number.
     """
     limit, stop, trail = (
         Decimal(document[name]) if document.get(name) else None for name in ("limit_price", "stop_price", "trail_price")
     )
     word = str(document.get("time_in_force"))
     in_force = "day" if word in AUCTIONS_BACK else word
-    # A trailing stop says where its stop stands now.
+    # Alpaca reports the current stop of a trailing stop as its stop price; that is no term of the order.
     terms = OrderTerms(limit, None if trail else stop, trail, in_force, AUCTIONS_BACK.get(word))
     is_ours = in_force in TIMES_IN_FORCE and document.get("type", document.get("order_type")) == terms.order_type
     return terms if is_ours else None
@@ -65,11 +65,11 @@ def amendment(old: Order, new: Order, filled: Decimal) -> dict[str, str]:
     """The body of `PATCH /v2/orders/{id}`: what differs, and the client order id of the new order.
 
     Args:
-        filled: of the old order; the size there includes it.
+        filled: filled quantity of the old order; Alpaca's `qty` includes it.
     """
     before, after = old.terms, new.terms
     body = {"client_order_id": new.intent_id}
-    if new.quantity + filled != old.quantity:  # a size that stays must not be named where it is a fraction
+    if new.quantity + filled != old.quantity:  # an unchanged `qty` must be left out where it is a fraction
         body["qty"] = plain(new.quantity + filled)
     prices = {
         "limit_price": (before.limit, after.limit),
@@ -82,12 +82,12 @@ def amendment(old: Order, new: Order, filled: Decimal) -> dict[str, str]:
 def venue_order(
     document: Document, activities: Iterable[Document], message: bytes | None, *, symbol: str | None = None
 ) -> VenueOrder:
-    """An order with its fills; a document that lacks what an order has, or names another status, is UNKNOWN.
+    """An order with its fills; UNKNOWN if the document lacks a field or states an unknown status.
 
     Args:
         activities: `FILL` activities, also of other orders.
-        message: what the venue said, as it came.
-        symbol: that the order has to be of; None where it is not known.
+        message: the venue's answer, unchanged.
+        symbol: the expected symbol; None: any.
     """
     client_id = str(document.get("client_order_id") or "")
     try:
@@ -120,7 +120,7 @@ def venue_order(
 
 
 def filled_quantity(document: Document) -> Decimal:
-    """How much of an order is filled by its own word; 0 where it does not say."""
+    """The filled quantity that an order states; 0 if it states none."""
     try:
         return figure(document.get("filled_qty") or 0)
     except ValueError:
@@ -128,7 +128,7 @@ def filled_quantity(document: Document) -> Decimal:
 
 
 def placed_at(document: Document) -> datetime | None:
-    """When the order was placed, by the venue's clock; None where it does not say."""
+    """When the order was placed, by the venue's clock; None if it is not stated."""
     try:
         return instant(document["submitted_at"] or document["created_at"])
     except (KeyError, TypeError, ValueError):
@@ -136,7 +136,7 @@ def placed_at(document: Document) -> datetime | None:
 
 
 def venue_fill(activity: Document) -> VenueFill:
-    """A fill; trades in stocks cost no commission there, and fees come as activities of their own."""
+    """A fill without a fee: Alpaca takes no commission on stocks, and states other fees as activities of their own."""
     return VenueFill(
         identifier(activity["id"]),
         figure(activity["qty"], positive=True),
@@ -149,6 +149,6 @@ def venue_fill(activity: Document) -> VenueFill:
 
 
 def _side(activity: Document) -> str | None:
-    """A sale of what is not held is a `sell_short` there."""
+    """`buy` or `sell`: Alpaca calls a short sale `sell_short`."""
     said = activity.get("side")
     return None if said is None else str(said).removesuffix("_short")

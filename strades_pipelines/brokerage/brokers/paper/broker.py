@@ -59,6 +59,7 @@ class PaperBroker:
             self._match(at)
             parent = self._order(terms.parent_id)
             state = "open" if parent is None or parent.filled else "waiting"
+            # A parent that ended unfilled never opens the position that this order is to exit.
             if state == "waiting" and parent.state not in ("open", "waiting"):
                 state = "cancelled"
             price = last_closes(
@@ -121,6 +122,7 @@ class PaperBroker:
             with self._connection.transaction():
                 yield
         except psycopg.OperationalError as error:
+            # The rollback undid the matching: the next question of the same instant has to match again.
             self._matched_at = None
             raise Unknown(str(error)) from error
 
@@ -139,6 +141,7 @@ class PaperBroker:
             [client_order_id],
         )
         state = STATES[row.state]
+        # A partial fill is no state of the table: it follows from `filled`, so that the two cannot disagree.
         if state is OrderState.ACCEPTED and row.filled:
             state = OrderState.PARTIALLY_FILLED
         parts = tuple(VenueFill(*fill) for fill in fills)
@@ -151,6 +154,7 @@ class PaperBroker:
 
         A bar that is done by `at` opened before, so that an order of this very instant is not done in it.
         """
+        # The row lock: two processes must not match one bar twice.
         self._connection.execute(
             "SELECT cash FROM trading.paper_venue_accounts WHERE account = %s FOR UPDATE", [self._wallet.name]
         )
@@ -159,6 +163,7 @@ class PaperBroker:
         if bars:
             self._store(self._matcher().match(bars))
             for listing_id in {bar.listing_id for bar in bars}:
+                # Per listing: the bars of one may become known later than those of another.
                 newest = max(bar.open_time for bar in bars if bar.listing_id == listing_id)
                 self._connection.execute(
                     "UPDATE trading.paper_venue_positions SET matched_to = %s WHERE account = %s AND listing_id = %s",
