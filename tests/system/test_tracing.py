@@ -200,7 +200,7 @@ def test_a_variable_of_opentelemetry_that_is_wrong_costs_the_spans_and_not_the_w
     assert line.startswith("STRADES_TRACES_URL: OpenTelemetry cannot be used, no traces (ValueError: ")
 
 
-class FailsAt(SpanProcessor):
+class FailsAt(SpanProcessor):  # type: ignore[misc]
     """A part of OpenTelemetry that fails where a span begins or ends."""
 
     def __init__(self, moment: str) -> None:
