@@ -136,7 +136,8 @@ def test_a_split_learnt_today_restates_what_was_clean_before_whatever_the_window
     assert splits_behind(connection, [old_year]) == {split: {old_year}}
     assert splits_behind(connection, [split]) == {}
     traced = "SELECT ratio, basis, knowledge_time FROM records.split_adjustments"
-    assert rows(database_url, traced) == [(7.0, "fetch_time", opening(date(2014, 6, 9)))]
+    # Of the bars of 2013, and of those of 2014 that the split's body has replaced.
+    assert rows(database_url, traced) == 2 * [(7.0, "fetch_time", opening(date(2014, 6, 9)))]
 
 
 def test_a_refetch_in_new_shares_wins_and_says_the_same(database_url: str) -> None:
