@@ -28,12 +28,12 @@ class Links:
     @property
     def confirm(self) -> str:
         """The page that asks whether the address is right."""
-        return self.site + reverse("digest_confirm", args=[self.confirm_token])
+        return f"{self.site}{reverse('digest_confirm', args=[self.confirm_token])}"
 
     @property
     def stop(self) -> str:
         """The page that ends the mails."""
-        return self.site + reverse("digest_stop", args=[self.stop_token])
+        return f"{self.site}{reverse('digest_stop', args=[self.stop_token])}"
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,8 @@ def news_letter(digest: Digest, links: Links, news: News) -> EmailMessage:
 
 def _event(one: Occurrence, site: str) -> str:
     url = site + reverse("meeting", args=[one.meeting.pk])
-    return _("An event begins %(at)s UTC: %(url)s") % {
-        "at": f"{one.starts_at.astimezone(UTC):%Y-%m-%d %H:%M}",
-        "url": url,
-    }
+    at = f"{one.starts_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return str(_("An event begins %(at)s UTC: %(url)s") % {"at": at, "url": url})
 
 
 def _letter(digest: Digest, links: Links, subject: str, text: str) -> EmailMessage:

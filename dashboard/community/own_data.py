@@ -38,6 +38,7 @@ from strades_pipelines.settings import settings
 # What of a row is a person's own, by the name in the file.
 ACCOUNT = ("pseudo", "email", "created_at", "country_code", "address", "name", "surname", "last_login", "role")
 SHARE = ("owner__wallet", "person__pseudo", "organization__name", "level", "shared_at", "ended_at")
+DIGEST = ("every", "address", "language", "chosen_at", "confirmed_at", "ended_at", "mails__period", "mails__sent_at")
 COMMAND = ("kind", "scope", "name", "requested_at", "reason", "outcome")
 
 
@@ -74,18 +75,7 @@ def own_data(person: User) -> dict[str, Any]:
         "reports": list(Report.objects.filter(reported_by=person).values("reported_at", "reason", "answer")),
         "events": list(Meeting.objects.filter(planned_by=person).values("title", "text", "starts_at", "rule", "as_of")),
         "answers": list(Guest.objects.filter(person=person).values("meeting__title", "answer", "reminder_minutes")),
-        "digests": list(
-            person.digests.order_by("pk").values(
-                "every",
-                "address",
-                "language",
-                "chosen_at",
-                "confirmed_at",
-                "ended_at",
-                "mails__period",
-                "mails__sent_at",
-            )
-        ),
+        "digests": list(person.digests.order_by("pk").values(*DIGEST)),
         "notations": list(
             Notation.objects.filter(author=person)
             .order_by("pk")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from dashboard.gateway.tables import Column
 from dashboard.results.exports import to_csv
-from strades_pipelines.lineage.provenance import use_of
+from strades_pipelines.lineage.licences_of_rows import use_of
 
 ARROW_TYPES = {
     "smallint": pa.int64(),

@@ -24,7 +24,7 @@ from dashboard.gateway.row_queries import OPERATORS, Filter, Order, RowsRefused,
 from dashboard.gateway.rows import Row, RowsTooSlow, TooManyExports
 from dashboard.gateway.tables import LAYERS, Table, read_freshness, read_relations, read_table
 from dashboard.results.exports import file_response
-from strades_pipelines.lineage.provenance import own_use_sources
+from strades_pipelines.lineage.licences_of_rows import own_use_sources
 from strades_pipelines.settings import settings
 
 SHOWN_ROWS, SHOWN_LETTERS, SHOWN_LETTERS_OF_ROW, MOST_FILTERS = 50, 160, 50_000, 4

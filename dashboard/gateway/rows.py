@@ -15,7 +15,7 @@ from dashboard.gateway.reading import ALIAS, domain_connection
 from dashboard.gateway.row_queries import Order, RowsRefused, page_query
 from dashboard.gateway.tables import Column, Table
 from strades_pipelines.database.asof import REVISIONS
-from strades_pipelines.lineage.provenance import read_provenance
+from strades_pipelines.lineage.licences_of_rows import read_provenance
 
 # Seconds: for the query of a page; for a whole export, first row to last.
 MOST_SECONDS, EXPORT_SECONDS = 3, 60

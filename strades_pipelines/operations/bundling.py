@@ -115,7 +115,7 @@ def _provenance_of_stored(data: "DataChoice", at: datetime) -> Callable[[str], P
     def provenance(name: str) -> Provenance:
         from strades_pipelines.brokerage.prices import find_listings
         from strades_pipelines.database.connection import adbc_connect
-        from strades_pipelines.lineage.provenance import read_provenance
+        from strades_pipelines.lineage.licences_of_rows import read_provenance
         from strades_pipelines.operations.exporting import View, read_view
 
         with adbc_connect() as connection, connection.cursor() as cursor:

@@ -22,7 +22,7 @@ from strades_pipelines.database.bulk import column_types
 from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.record_tables import TARGETS, Target
 from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_size, bars_of_trades
-from strades_pipelines.lineage.provenance import own_use_sources, read_provenance, use_of
+from strades_pipelines.lineage.licences_of_rows import own_use_sources, read_provenance, use_of
 from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:

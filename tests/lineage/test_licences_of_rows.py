@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from strades_pipelines.lineage.provenance import own_use_sources, use_of
+from strades_pipelines.lineage.licences_of_rows import own_use_sources, use_of
 
 
 def source(name: str, export: str) -> dict[str, Any]:
