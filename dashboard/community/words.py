@@ -25,7 +25,7 @@ ACTS = {
     "friend_removed": gettext_lazy("ended a contact or declined a request"),
     "person_blocked": gettext_lazy("blocked a person"),
     "person_unblocked": gettext_lazy("took a block back"),
-    "status_updated": gettext_lazy("changed the own profile"),
+    "status_updated": gettext_lazy("changed their profile"),
     "wallet_owned": gettext_lazy("gave a wallet an owner"),
     "wallet_opened_to_all": gettext_lazy("ended the ownership of a wallet"),
     "wallet_shared": gettext_lazy("shared a wallet"),

@@ -89,7 +89,11 @@ def thread_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @live_page
 def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
-    """A thread, newest messages last, and the form to write. `before` in the address shows older ones."""
+    """A thread, newest messages last, and the form to write. `before` in the address shows older ones.
+
+    `about` names a message of somebody else: forms to report it and to block its author. They stand outside the part
+    that is read again, whose forms would be made anew under the hand.
+    """
     person, found = _thread(request, thread_id)
     people = people_of(found)
     form = MessageForm(request.POST if request.method == "POST" else None, initial={"key": uuid4()})
@@ -111,8 +115,10 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
     shown = newest[:MOST_SHOWN][::-1]
     if shown and before is None:
         mark_read(person, found, shown[-1].pk)
+    about = parse_whole(request.GET.get("about", ""), LARGEST_ID)
     context = {
         "thread": found,
+        "about": None if about is None else rows.filter(pk=about).exclude(author=person).first(),
         "people": [one for one in people if one.pk not in blocked_people(person)],
         "rows": _with_cards(person, shown),
         "older": shown[0].pk if len(newest) > MOST_SHOWN else None,

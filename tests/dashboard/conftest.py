@@ -101,6 +101,17 @@ def template(template: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session", autouse=True)
+def catalogues() -> None:
+    """The texts in French, before a test reads one: Django keeps what it found at the first look."""
+    from django.conf import settings as django_settings
+
+    import dashboard
+    from dashboard.prepare import compile_translations
+
+    compile_translations(Path(dashboard.__file__).parent / "locale", django_settings.LOCALE_PATHS[0])
+
+
 @pytest.fixture
 def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The dashboard on a fresh database, at a moment that is held; gives the database's URL."""

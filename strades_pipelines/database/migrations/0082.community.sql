@@ -15,7 +15,7 @@ INSERT INTO ops.event_types VALUES
 ('friend_removed', 'Two people are no longer contacts'),
 ('person_blocked', 'Somebody blocked a person'),
 ('person_unblocked', 'Somebody no longer blocks a person'),
-('status_updated', 'Somebody changed the own profile'),
+('status_updated', 'Somebody changed their profile'),
 ('wallet_owned', 'A wallet has an owner'),
 ('wallet_opened_to_all', 'A wallet no longer has an owner'),
 ('wallet_shared', 'A wallet was shared'),

@@ -146,6 +146,18 @@ def test_who_is_no_contact_any_more_sends_nothing(browsers: Browsers, thread: Th
     assert browsers["ada"].get(path(thread)).status_code == 200
 
 
+def test_the_part_that_is_read_again_holds_no_form_and_stays_the_same(browsers: Browsers, thread: Thread) -> None:
+    send(browsers["ada"], thread, "an insult")
+    row = Message.objects.get()
+    address = f"{path(thread)}?about={row.pk}"
+    first, again = (browsers["bob"].get(address, headers={"X-Strades-Part": "live"}) for _ in range(2))
+    assert first.content == again.content
+    assert b"<form" not in first.content
+    assert 'id="about"' in browsers["bob"].get(address).content.decode()
+    for name, number in (("ada", row.pk), ("bob", row.pk + 1)):  # one's own, and one that is not there
+        assert 'id="about"' not in browsers[name].get(f"{path(thread)}?about={number}").content.decode()
+
+
 def test_a_reported_message_is_hidden_once_with_a_reason(browsers: Browsers, thread: Thread, site: str) -> None:
     send(browsers["ada"], thread, "an insult")
     send(browsers["ada"], thread, "of no concern")
@@ -201,7 +213,8 @@ def test_a_block_hides_two_people_in_a_thread_of_more(browsers: Browsers, site: 
     dave = {"act": "block", "id": person("dave").pk}
     assert browsers["bob"].post("/contacts/act/", dave).status_code == 404  # they share nothing
     send(browsers["cy"], made, "of cy")
-    page = browsers["bob"].get(path(made)).content.decode()
+    of_cy = Message.objects.get()
+    page = browsers["bob"].get(f"{path(made)}?about={of_cy.pk}").content.decode()
     assert f'name="id" value="{cy.pk}"' in page
     assert browsers["bob"].post("/contacts/act/", {"act": "block", "id": cy.pk}).status_code == 302
     send(browsers["cy"], made, "@bob more of cy")
