@@ -218,7 +218,9 @@ def test_an_archive_comes_back_from_an_object_store_which_knows_files_alone(
     assert empty <= set(EMPTY_FOLDERS)
     with psycopg.connect(server.url("world"), autocommit=True) as connection:
         connection.execute("CREATE TABLE public.stored AS SELECT 7 AS x")
-        connection.execute("SELECT pg_switch_wal()")
+        closed = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
+    assert closed is not None
+    wait_until((segments(archive_of(server)) / f"{closed[0]}.gz").exists)
     with tempfile.TemporaryDirectory() as folder:
         owner = archive_of(server).stat()
         archive = Path(folder) / "archive"
