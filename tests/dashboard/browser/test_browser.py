@@ -42,7 +42,10 @@ OVERRIDES = "SELECT schedule, cron, requested_by FROM ops.schedule_overrides"
 CRON = """{ scheduleOrError(scheduleSelector: {repositoryLocationName: "strades", repositoryName: "__repository__",
     scheduleName: "yahoo_schedule"}) { ... on Schedule { cronSchedule } } }"""
 STOPS = "document.querySelectorAll('a[href], button, input, select, textarea, summary, .wide').length"
-STARTS = ("/", "/search/?q=BTC", "/notations/write/?kind=listing&key=11", "/account/password/")
+STARTS = (
+    *("/", "/search/?q=BTC", "/notations/write/?kind=listing&key=11", "/account/password/"),
+    "/data/records/candles/rows.csv?own_use=1",  # a form asks for the licence
+)
 # Addresses of a moment: a form that follows another one, a token, what somebody must have asked for before.
 OF_A_MOMENT = {
     *("account_inactive", "account_login", "account_logout", "account_reauthenticate", "account_signup", "invitation"),
