@@ -6,7 +6,8 @@ killed before the commit leaves all rows where they are and a file that the next
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from strades_pipelines.database.crash import crash_point
 from strades_pipelines.ingestion.loader import LOAD_LOCK
 
 if TYPE_CHECKING:
-    from adbc_driver_manager.dbapi import Cursor
+    from adbc_driver_manager.dbapi import Connection, Cursor
 
 TABLE = "records.trades"
 YOUNGEST = timedelta(days=31)  # since its end: until then streams complete their trades, and bars are built of them
@@ -78,8 +79,9 @@ RESTORE = """
     )
     ON CONFLICT DO NOTHING
 """
-# Of a month one process at a time, from its first look to its last word; ends with the connection.
+# Of a month one process at a time, from its first look to its last word; at the latest ends with the connection.
 MONTH_LOCK = "SELECT pg_try_advisory_lock(hashtext('strades.archive'), {number})"
+MONTH_UNLOCK = "SELECT pg_advisory_unlock(hashtext('strades.archive'), {number})"
 # Whoever asked which months are cold holds ACCESS SHARE until it has read the rows: those must not go in between.
 READERS_OUT = "LOCK TABLE records.cold_months IN ACCESS EXCLUSIVE MODE"
 READERS_WAIT = "SET LOCAL lock_timeout = '10s'"  # as long as new readers wait for the old ones
@@ -101,8 +103,7 @@ def archive_month(
     if month.day != 1 or month >= (now - YOUNGEST).date() or month_after(month) > (now - YOUNGEST).date():
         raise BadInput(f"MONTH: expected one that is over for {YOUNGEST.days} days, was {month:%Y-%m}")
     first, end = month, month_after(month)
-    with adbc_connect(url) as connection, connection.cursor() as cursor:
-        _lock_month(cursor, month)
+    with adbc_connect(url) as connection, connection.cursor() as cursor, _month_locked(connection, cursor, month):
         known = _known(cursor, month)
         connection.rollback()
         if known is not None:
@@ -141,8 +142,7 @@ def restore_month(month: date, *, url: str | None = None) -> int:
         BadInput: the month is not cold, or another process moves it.
         ColdStoreError: its file is not what was written; nothing changes then.
     """
-    with adbc_connect(url) as connection, connection.cursor() as cursor:
-        _lock_month(cursor, month)
+    with adbc_connect(url) as connection, connection.cursor() as cursor, _month_locked(connection, cursor, month):
         known = _known(cursor, month)
         if known is None:
             raise BadInput(f"MONTH: expected a cold month, was {month:%Y-%m}; `strades archive` lists them")
@@ -167,11 +167,24 @@ def restore_month(month: date, *, url: str | None = None) -> int:
     return int(rows.num_rows)
 
 
-def _lock_month(cursor: "Cursor", month: date) -> None:
-    cursor.execute(MONTH_LOCK.format(number=12 * month.year + month.month))
+@contextmanager
+def _month_locked(connection: "Connection", cursor: "Cursor", month: date) -> Iterator[None]:
+    """Keep other processes from moving the month.
+
+    The lock is given back, not left to the end of the session: that comes some milliseconds after its connection is
+    closed, and what is done next would be refused.
+    """
+    number = 12 * month.year + month.month
+    cursor.execute(MONTH_LOCK.format(number=number))
     [(is_locked,)] = cursor.fetchall()
     if not is_locked:
         raise BadInput(f"MONTH: expected one that no other process archives or restores, was {month:%Y-%m}")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        cursor.execute(MONTH_UNLOCK.format(number=number))
+        cursor.fetchall()
 
 
 def _known(cursor: "Cursor", month: date) -> ColdMonth | None:
