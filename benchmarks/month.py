@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -59,6 +60,7 @@ class Day:
     files: int
     home: int
     wal: int
+    own_peak: int
     peak: int
 
     def cells(self) -> Iterator[str]:
@@ -71,10 +73,14 @@ class Day:
         yield f"{self.files:,}"
         yield f"{self.home / 1e6:.1f}"
         yield f"{self.wal / 1e6:.0f}"
+        yield f"{self.own_peak / 1e9:.2f}"
         yield f"{self.peak / 1e9:.2f}"
 
 
-HEAD = "day | world MB | Dagster MB | event rows | results | PostgreSQL files | files | home MB | WAL MB | peak GB"
+HEAD = (
+    "day | world MB | Dagster MB | event rows | results | PostgreSQL files | files | home MB | WAL MB"
+    " | run GB | with PostgreSQL GB"
+)
 
 
 def main() -> None:
@@ -111,7 +117,7 @@ def _live_through(environment: dict[str, str], home: Path, now: datetime, newest
         done = subprocess.run(night, env=held, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         _date(connection, now - datetime.now(UTC), newest)
-        return _measure(connection, home, document["peak"])
+        return _measure(connection, home, document)
 
 
 def _back_up(environment: dict[str, str], home: Path, now: datetime) -> None:
@@ -135,7 +141,7 @@ def _date(connection: "psycopg.Connection", shift: timedelta, newest: dict[str, 
         newest[table] = int(found[0]) if found else newest[table]
 
 
-def _measure(connection: "psycopg.Connection", home: Path, peak: int) -> Day:
+def _measure(connection: "psycopg.Connection", home: Path, document: dict[str, Any]) -> Day:
     found = connection.execute("SELECT datname, pg_database_size(oid) FROM pg_database").fetchall()
     sizes: dict[str, int] = dict(found)
     server = home / "postgres"
@@ -150,7 +156,8 @@ def _measure(connection: "psycopg.Connection", home: Path, peak: int) -> Day:
         files=len(own),
         home=sum(path.stat().st_size for path in own),
         wal=sum(path.stat().st_size for path in (server / "data" / "pg_wal").glob("0*")),
-        peak=peak,
+        own_peak=document["own_peak"],
+        peak=document["peak"],
     )
 
 

@@ -40,7 +40,7 @@ def empty_home() -> Iterator[dict[str, str]]:
 
 
 def measured(title: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    """The document of a command, with its `peak` memory in bytes, and what it took on a line of its own.
+    """The document of a command, with its `peak` memory in bytes, `own_peak` without the server's, and a line about it.
 
     Processor time is that of the command and its children, without the database's: beside other work it says more than
     seconds do.
@@ -48,9 +48,10 @@ def measured(title: str, command: list[str], environment: dict[str, str]) -> dic
     started, worked = time.perf_counter(), _processor_seconds()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     server = int((Path(environment["STRADES_HOME"]) / "postgres/data/postmaster.pid").read_text().split()[0])
-    peak = 0
+    peak = own_peak = 0
     while process.poll() is None:
-        peak = max(peak, _memory([process.pid, server]))
+        own = _memory(process.pid)
+        peak, own_peak = max(peak, own + _memory(server)), max(own_peak, own)
         time.sleep(INTERVAL)
     seconds = time.perf_counter() - started
     document: dict[str, Any] = json.loads(process.stdout.read() if process.stdout else "{}")
@@ -58,7 +59,7 @@ def measured(title: str, command: list[str], environment: dict[str, str]) -> dic
         f"{title}: {seconds:.1f} s, {_processor_seconds() - worked:.1f} s of processor, load {os.getloadavg()[0]:.1f}, "
         f"peak summed memory {peak / 1e9:.2f} GB, exit code {process.returncode}"
     )
-    return document | {"peak": peak}
+    return document | {"peak": peak, "own_peak": own_peak}
 
 
 def _processor_seconds() -> float:
@@ -67,17 +68,16 @@ def _processor_seconds() -> float:
     return times.children_user + times.children_system
 
 
-def _memory(roots: list[int]) -> int:
-    """Summed proportional set size of the processes and all below them, in bytes: shared pages count once."""
+def _memory(root: int) -> int:
+    """Summed proportional set size of a process and all below it, in bytes: shared pages count once."""
     total = 0
-    for root in roots:
+    try:
+        processes = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in processes:
         try:
-            processes = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
-        except psutil.NoSuchProcess:
+            total += getattr(process.memory_full_info(), "pss", None) or process.memory_info().rss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        for process in processes:
-            try:
-                total += getattr(process.memory_full_info(), "pss", None) or process.memory_info().rss
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
     return total

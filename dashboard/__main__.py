@@ -1,6 +1,7 @@
 """`python -m dashboard serve | createuser | removefactor | digests`: `strades dashboard`, in a process of its own."""
 
 import argparse
+import gc
 import getpass
 import os
 import socket
@@ -35,6 +36,7 @@ def _serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     import uvicorn
     from django.db import connections
+    from django.urls import get_resolver
 
     from dashboard.accounts.adapter import no_account_yet
     from dashboard.asgi import application
@@ -60,6 +62,10 @@ def _serve(options: argparse.Namespace) -> int:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     sockets = [config.bind_socket(), _unix_socket(options.socket)] if options.socket else None
+    assert get_resolver().url_patterns  # loads all views now, not for the first visitor
+    # What is loaded stays. Looking through it for garbage while 28,000 rows were read was two thirds of the 4D view's
+    # first answer (330 ms of the processor to 120, 2026-11-30).
+    gc.freeze()
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets)
     return 0

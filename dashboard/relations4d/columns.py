@@ -81,13 +81,14 @@ def places(graph: Graph, lanes: Mapping[int, tuple[int, str]]) -> tuple[list[int
     Along x are instruments, by day days, and of assets and records those of a plane beside each other. Along z are the
     assets of a plane; by instrument each asset is as deep as the range, one day behind the other.
     """
-    of_plane: list[list[tuple[str, str]]] = [[] for _ in PLANES]
+    of_plane: list[dict[tuple[str, str], int]] = [{} for _ in PLANES]
+    totals = [0] * len(PLANES)
     for node in graph.nodes:
-        if (node.asset, node.wallet) not in of_plane[node.plane]:
-            of_plane[node.plane].append((node.asset, node.wallet))
+        rows = of_plane[node.plane]
+        rows.setdefault((node.asset, node.wallet), len(rows))
+        totals[node.plane] += 1
     days = [node.day.toordinal() for node in graph.nodes if node.day]
     first, span = (min(days), max(days) - min(days) + 1) if days else (0, 1)
-    totals = [sum(node.plane == plane for node in graph.nodes) for plane in range(len(PLANES))]
     counted = [0] * len(PLANES)
     x, z = [], []
     for node in graph.nodes:
@@ -95,7 +96,7 @@ def places(graph: Graph, lanes: Mapping[int, tuple[int, str]]) -> tuple[list[int
         along = (counted[node.plane] - 0.5) / totals[node.plane]
         day = (node.day.toordinal() - first + 0.5) / span if node.day else 0.5
         rows = of_plane[node.plane]
-        row, depth = rows.index((node.asset, node.wallet)), 0.5
+        row, depth = rows[node.asset, node.wallet], 0.5
         if graph.level == "instrument":
             along, depth = (lanes.get(node.listing_id, (0, ""))[0] + 0.5) / max(len(lanes), 1), 0.1 + 0.8 * day
         elif graph.level == "day":

@@ -115,6 +115,32 @@ def test_a_wallet_of_somebody_else_is_in_no_node_relation_or_trace(site: str, cl
             assert cursor.fetchone() == (0,)
 
 
+def test_what_was_encoded_for_one_is_given_to_nobody_who_may_see_less_and_not_after_a_change(
+    connection: Connection, site: str, client_of: ClientOf
+) -> None:
+    clients = {name: client_of(role, name) for name, role in (("ada", "viewer"), ("bob", "viewer"), ("eve", "admin"))}
+    give_wallet(User.objects.get(pseudo="eve"), "red", to=User.objects.get(pseudo="ada"))
+    query = f"{WHOLE}&level=instrument"
+    by_read = {name: columns(clients[name], query)["head"] for name in ("ada", "bob")}
+    connection.execute("INSERT INTO ops.dbt_builds (layer, build_id, ended_at) VALUES ('marts', 'first', now())")
+    connection.commit()
+    for name in ("ada", "bob", "ada", "bob"):  # of one version: read once, then known
+        assert columns(clients[name], query)["head"] == by_read[name], name
+    connection.execute("INSERT INTO records.listings SELECT 999, 'a', 'NEW', 'USD', 0.01, 1, 'raw', '24/7'")
+    connection.commit()
+    before = columns(clients["ada"], query)["x"]
+    connection.execute("UPDATE ops.dbt_builds SET build_id = 'second' WHERE layer = 'marts'")
+    connection.commit()
+    with connect(site, role="strades_dbt") as dbt:
+        dbt.execute("UPDATE marts.lineage_nodes SET rows = rows + 1 WHERE wallet = 'red'")
+    assert (columns(clients["ada"], query)["x"] == before).all()
+    assert columns(clients["ada"], query)["rows"].sum() > columns(clients["bob"], query)["rows"].sum()
+    # The lane of a listing moves with those that came, also where nothing was built since.
+    connection.execute("DELETE FROM records.listings WHERE listing_id = 999")
+    connection.commit()
+    assert (columns(clients["ada"], query)["x"] != before).any()
+
+
 def test_a_trace_is_drawn_record_by_record_and_that_of_nobodys_is_not_there(
     connection: Connection, client_of: ClientOf
 ) -> None:
