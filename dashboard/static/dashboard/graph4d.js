@@ -127,10 +127,11 @@
 
   function view() {
     const { yaw, pitch, distance } = camera, aspect = canvas.width / canvas.height;
-    const c = Math.cos(yaw), s = Math.sin(yaw), d = Math.cos(pitch), t = Math.sin(pitch), f = 1.9, near = .1, far = 20;
+    const c = Math.cos(yaw), s = Math.sin(yaw), d = Math.cos(pitch), t = Math.sin(pitch), near = .1, far = 20;
+    const f = 1.9 * Math.min(1, aspect / 1.3), fit = f / aspect; // on a phone, held upright, as wide as on a desk
     const rotated = [[c, -s * t, s * d], [0, d, t], [-s, -c * t, c * d]]; // columns for x, y, z
     const p = (far + near) / (near - far), q = 2 * far * near / (near - far);
-    const turned = rotated.flatMap(([x, y, z]) => [x * f / Math.max(aspect, .6), y * f, z * p, -z]);
+    const turned = rotated.flatMap(([x, y, z]) => [x * fit, y * f, z * p, -z]);
     return new Float32Array([...turned, 0, 0, -distance * p + q, distance]);
   }
 
