@@ -170,7 +170,7 @@ def look(desk: "Page", phone: "Page", path: str, *, has_known_frame: bool) -> tu
     return [f"{path}: {one}" for one in found], paint
 
 
-def picture_for_docs(page: "Page", name: str) -> None:
+def picture_for_docs(page: "Page", name: str, *, begins_at: str = "body") -> None:
     """Where STRADES_DOCS_PICTURES names a folder, keep what a desk shows of a page, in light colours and few of them.
 
     64 colours make it a third as large as the browser's file; no picture of `docs/` has 60 kB.
@@ -180,7 +180,7 @@ def picture_for_docs(page: "Page", name: str) -> None:
         from PIL import Image
 
         page.evaluate("document.documentElement.dataset.theme = 'light'")
-        page.evaluate("window.scrollTo(0, 0)")
+        page.evaluate(f"document.querySelector('{begins_at}').scrollIntoView()")
         whole = Image.open(BytesIO(page.screenshot())).convert("RGB")
         path = Path(folder) / f"{name}.png"
         whole.quantize(64).save(path, optimize=True)

@@ -270,4 +270,4 @@ def test_without_a_script_and_on_a_phone_the_picture_and_the_tables_say_the_same
         screenshots(watched.page, path, "light", "dark")
     if os.environ.get("STRADES_DOCS_PICTURES"):
         opened(watched, paths[-1])
-        picture_for_docs(watched.page, "4d")
+        picture_for_docs(watched.page, "4d", begins_at="#space")
