@@ -180,7 +180,7 @@ def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
     with psycopg.connect(session_url(url)) as connection:
         server_version = connection.info.server_version // 10000
     # pg_restore may be newer than the server, which refuses a setting that it does not know. Such errors are sorted out
-    # afterwards; all others end the restore at once.
+    # afterwards; a server that knows them all ends the restore at its first error.
     harmless = {line for line, since in SETTINGS.items() if server_version < since}
     stop = [] if harmless else ["--exit-on-error"]
     done = call_tool("pg_restore", [*stop, f"--dbname={urlsplit(url).path[1:]}", str(file)], url)
