@@ -45,6 +45,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     if not is_loopback(options.host) and not options.without_account and no_account_yet():
         return _complain(f"no account yet, so not on {options.host}; `strades dashboard createuser NAME --role admin`")
+    # The look for an account has made a connection in this thread, which serves nothing.
     connections.close_all()
 
     # WhiteNoise hands over a style sheet of a few kB as it would a large file.
@@ -58,6 +59,7 @@ def _serve(options: argparse.Namespace) -> int:
         lifespan="off",
         ws="none",
         server_header=False,
+        # Who may name a visitor is decided by the listener (TrustedProxy), not by a header.
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
@@ -75,6 +77,7 @@ def _unix_socket(path: Path) -> socket.socket:
     """A socket that only this user can open, in place of one that an earlier process left."""
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX)
+    # The mode from its first moment on: a chmod after the bind comes too late.
     before = os.umask(0o177)
     try:
         listening.bind(str(path))
@@ -127,6 +130,7 @@ def _send_digests(_options: argparse.Namespace) -> int:
         print("STRADES_ALERT_SMTP is not set: no digest is sent")
         return 0
     own = f"http://127.0.0.1:{settings().dashboard_port}"
+    # The https address first: a mail should lead there.
     site = min(pages.PUBLIC_ORIGINS, key=lambda origin: not origin.startswith("https://"), default=own)
     try:
         count = send_digests(lambda letter: send_letter(server, letter), site=site)

@@ -26,6 +26,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._larger.get(scope["path"], self._limit)
+        # The header is believed only where it says too much; the body is counted all the same.
         declared = Headers(scope=scope).get("content-length", "0")
         messages = None if declared.isdigit() and int(declared) > limit else await self._read(receive, limit)
         if messages is None:

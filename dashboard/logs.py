@@ -32,7 +32,9 @@ class WithoutKeys(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass the line, masked."""
+        # Keys stand in the arguments: the line is put together before it is masked.
         record.msg, record.args = _masked(record.getMessage()), ()
+        # Written out here, where it can be masked: a handler takes a text that is there already.
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         record.exc_text = _masked(record.exc_text) if record.exc_text else None

@@ -36,6 +36,7 @@ def refuse_other_sites(get_response: Respond) -> Respond:
     """Refuse what a page of another site makes the browser send, but for a link that leads here."""
 
     def respond(request: HttpRequest) -> HttpResponse:
+        # A browser leaves these out over plain HTTP to another machine, where the token of a form holds.
         site = request.headers.get("Sec-Fetch-Site", "none")
         is_link = request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
         if site not in ("none", "same-origin") and not is_link:
@@ -54,6 +55,7 @@ def activate_time_zone(get_response: Respond) -> Respond:
     def respond(request: HttpRequest) -> HttpResponse:
         try:
             timezone.activate(ZoneInfo(request.COOKIES.get(TIME_ZONE_COOKIE, "UTC")))
+        # ZoneInfo opens a file of that name: what a cookie says may be a folder, or too long.
         except (ZoneInfoNotFoundError, ValueError, OSError):
             timezone.activate(ZoneInfo("UTC"))
         return get_response(request)
@@ -120,6 +122,7 @@ class AccessMiddleware:
         response = self._get_response(request)
         match = request.resolver_match
         if match is not None and match.url_name in EXPORTED and response.status_code == 200:
+            # An address may have line breaks in it: the row of the audit stays one line.
             path = "".join(letter if letter.isprintable() else "_" for letter in request.path)
             record_change(request.user, f"saved {path}"[:LONGEST_CHANGE], request=request)
         return response
@@ -129,6 +132,7 @@ class AccessMiddleware:
         assert request.resolver_match is not None
         name = request.resolver_match.url_name
         if name not in MATRIX:
+            # Nobody said who may open it: so nobody may.
             raise Http404
         return refusal(request, MATRIX[name]) or refuse_too_many(request, name)
 

@@ -160,6 +160,7 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
+        # Only pages of passkeys have scripts, and allow them for themselves (`with_scripts`).
         "script-src": [NONE],
         "style-src": [SELF],
         "img-src": [SELF, "data:"],

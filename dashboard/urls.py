@@ -61,6 +61,7 @@ urlpatterns = [
     path("wallets/<path:name>/comparison/", comparison.comparison, name="wallet_comparison"),
     path("wallets/<path:name>/verification/", verification.verification, name="wallet_verification"),
     path("wallets/<path:name>/sharing/", wallet_sharing, name="wallet_sharing"),
+    # `path` takes slashes too: before the others this one would take their pages.
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),
     path("bots/", bots.bots, name="bots"),
     path("historic/", historic.calendar, name="historic"),
@@ -124,6 +125,7 @@ urlpatterns = [
     path("events/<int:meeting_id>/", planning.meeting, name="meeting"),
     path("events/<int:meeting_id>/act/", planning.meeting_act, name="meeting_act"),
     path("data/", tables.tables, name="tables"),
+    # Before the tables, whose pattern some of these fit, too.
     path("data/software/", software.software, name="software"),
     path("data/software/report/", software.bug_report, name="bug_report"),
     path("data/changes/", data_requests.requests, name="data_requests"),

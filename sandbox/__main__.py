@@ -66,6 +66,7 @@ def listen(url: str) -> socket.socket:
             f"STRADES_SANDBOX_URL: expected a loopback address, was {url!r}: it would serve invented prices to others"
         )
     listening = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    # Else the port is held for a minute by connections of a server that has ended.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((str(address), port))

@@ -48,10 +48,12 @@ def _page(world: World, pair: Pair, kind: str, query: Mapping[str, str]) -> tupl
     since = since if token is None else int(token) + 1
     if kind == "bars":
         step = _step(query)
+        # Rounded up: the first bar that opens at `since` or later.
         first, last = -(-since // step), until // step
         bars = bars_until(world.seed, pair.symbol, interval=step, first=first, last=min(last, first + limit), now=now)
         found = [(bar.start, bar_row(pair, bar, step, now)) for bar, _ in bars]
     else:
+        # One more than a page has tells whether there is another.
         trades = trades_oldest_first(world.seed, pair, since=since, until=until, count=limit + 1)
         made = [trade_row(pair, trade) if kind == "trades" else quote_row(pair, quote_after(trade)) for trade in trades]
         found = [(trade.time, row) for trade, row in zip(trades, made, strict=True)]

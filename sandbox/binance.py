@@ -94,6 +94,7 @@ def trades(world: World, query: Mapping[str, str]) -> list[dict[str, object]]:
     if "fromId" in query:
         raise RefusedError(-1, "fromId: not spoken by the sandbox")
     since, until = _time(query, "startTime"), _time(query, "endTime")
+    # A time of the query is the whole of its millisecond.
     until = min(now, now if until is None else until + MILLISECOND - 1)
     if since is None or "endTime" in query:
         found = trades_newest_first(world.seed, pair, since=since or 0, until=until, skip=0, count=limit)[::-1]

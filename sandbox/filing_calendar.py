@@ -47,6 +47,7 @@ def filings(seed: int, cik: str) -> tuple[Filing, ...]:
 
 
 def _all(seed: int, cik: str, first_year: int, last_year: int) -> Iterator[Filing]:
+    # The last report of a year is filed in the next.
     for year in range(first_year - 1, last_year + 1):
         for quarter, (month, day) in QUARTER_ENDS.items():
             end = date(year, month, day)

@@ -55,6 +55,7 @@ def ohlc(world: World, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
     bars = bars_until(world.seed, pair.symbol, interval=step, first=last - BARS + 1, last=last, now=now)
     since = _number(query, "since")
     rows = [row for bar, _ in bars if (row := bar_row(pair, bar, min(now, bar.start + step)))[0] > since]
+    # The last one is still forming.
     return {symbol: rows, "last": bars[-2][0].start // MICROSECOND}
 
 

@@ -75,6 +75,7 @@ class DayOfTrades:
 
     def times(self) -> Integers:
         """Microseconds since the epoch, of shape (8, 1440), rising with slot within minute."""
+        # Less than a slot: trades keep their order.
         jitter = (((self.draws >> np.uint64(1)) & np.uint64(0xFFFFF)) * np.uint64(SLOT)) >> np.uint64(20)
         return self.start + _SLOT_START + jitter.astype(np.int64)
 

@@ -66,6 +66,7 @@ class MarketStream:
             pair, step = PAIRS[symbol], minutes * MINUTE
             for bar in self._closed_bars(pair, step, now):
                 feed.send_with_faults(encoded(self.venue.bar(pair, word, step, bar, now)), self.faults)
+        # Where the clock was set back nothing is sent twice.
         self.sent_until = max(now, self.sent_until)
 
     def _new_trades(self, pair: Pair, now: int) -> Iterator[Trade]:

@@ -56,6 +56,7 @@ class Credentials:
         Raises:
             IgnoreRequest: the address is not https.
         """
+        # At the first request: when Scrapy makes this part, the crawler has no spider yet.
         if self.keys is None:
             self.keys = read_keys(spider_of(self.crawler).plan.auth)
         if not self.keys or "planned" not in request.meta:

@@ -28,6 +28,8 @@ class StrictDecompression(HttpCompressionMiddleware):
         while rest:
             members += 1
             try:
+                # One byte more than is allowed tells a body that is too large. It is never 0, which zlib takes for no
+                # limit.
                 part, ended, rest = UNPACK[encoding](rest, max_size + 1 - len(content))
             except Exception as error:  # each library has its own
                 raise IgnoreRequest(f"expected a body of {name}, was damaged ({error})") from None

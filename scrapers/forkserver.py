@@ -63,6 +63,7 @@ class Server:
         wake, woken = os.pipe()
         for end in (wake, woken):
             os.set_blocking(end, False)
+        # A handler that does nothing: a signal that is ignored writes nothing to the pipe.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(woken)
         selector = selectors.DefaultSelector()
@@ -93,6 +94,7 @@ class Server:
         child = os.fork()
         if child == 0:
             die_with_parent(server)
+            # Not `sys.exit`: what the server does at its end is not the child's to do.
             os._exit(_become(question, made.out, made.error))
         self.running[child] = made
 
@@ -118,6 +120,7 @@ def _become(question: dict[str, Any], out: IO[str], error: IO[str]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     plan = question["plan"]
     budget = plan.get("budget_seconds")
+    # The kernel ends a crawl that hangs, whatever its loop is waiting for.
     signal.alarm(int(budget if isinstance(budget, int | float) else 0) + GRACE_SECONDS)
     os.environ.update(question.get("secrets", {}))  # of this child alone
     os.dup2(out.fileno(), 1)
@@ -125,6 +128,7 @@ def _become(question: dict[str, Any], out: IO[str], error: IO[str]) -> int:
     sys.stdin = io.StringIO(json.dumps(plan))
     try:
         return crawl.main()
+    # SystemExit too: a child that came back into the loop would serve beside its parent.
     except BaseException:
         print(redacted(traceback.format_exc()), file=sys.stderr)
         return 1

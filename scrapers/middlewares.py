@@ -31,6 +31,7 @@ from strades_pipelines.settings import settings
 
 logger = logging.getLogger(__name__)
 
+# 520 to 524 are Cloudflare's, of a host behind it that does not answer.
 TRY_AGAIN_STATUS = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 TRY_AGAIN_ERRORS: tuple[type[Exception], ...] = (
     CannotResolveHostError,
@@ -199,6 +200,7 @@ class RetryAndRedirect:
         logger.info("%s: %s, try %d in %.1f s", without_secrets(request.url), reason, tries + 1, wait)
         self._crawl_stats.count("retried")
         await asyncio.sleep(wait)
+        # Otherwise Scrapy's filter of duplicates would drop it.
         return request.replace(meta={**request.meta, "tries": tries + 1}, dont_filter=True)
 
     @property
@@ -233,6 +235,7 @@ def told_wait(header: str | None, now: datetime) -> float | None:
         moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
+    # A date with -0000 comes without a zone, and means UTC.
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 

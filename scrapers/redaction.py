@@ -33,6 +33,7 @@ def secrets_of(url: str, headers: Mapping[str, str]) -> list[str]:
     """The values a request sends that may be secrets: an error page may repeat them in any form."""
     sent = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if is_secret_name(name)]
     sent += [(name, value) for name, value in headers.items() if name.lower() not in _PUBLIC_HEADERS]
+    # A word of three letters stands in many a page that repeats no secret.
     return [word for _, value in sent for word in value.split() if len(word) > 3]
 
 
@@ -48,5 +49,6 @@ def one_line(text: str, limit: int = 300, *, secrets: Iterable[str] = ()) -> str
     """The text without secrets, those given among them, on one line, cut at `limit` characters."""
     for secret in secrets:
         text = text.replace(secret, "***")
+    # First without secrets, then cut: half of one is not known for one.
     flat = " ".join(redacted(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -53,7 +53,9 @@ def downloader_middlewares() -> dict[str, int]:
         f"{BUILTIN}.defaultheaders.DefaultHeadersMiddleware": 400,
         f"{BUILTIN}.useragent.UserAgentMiddleware": 500,
         "scrapers.middlewares.RetryAndRedirect": 550,
+        # Nearer to the wire than RetryAndRedirect, which reads bodies for the provider's word of a rate limit.
         "scrapers.decompression.StrictDecompression": 590,
+        # Behind RetryAndRedirect: what that logs, and the requests that it makes, have no key.
         "scrapers.credentials.Credentials": 940,
     }
     if settings().world == "sandbox":

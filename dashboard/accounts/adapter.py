@@ -196,6 +196,7 @@ def admission(request: HttpRequest, user: User) -> Iterator[None]:
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
+            # Two first visitors at once would both become admins.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.dashboard.signup'))")
         if no_account_yet():
             if not may_make_first_account(request):
@@ -241,5 +242,6 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
 
 def _cipher() -> Fernet:
+    # The prefix keeps this key apart from others that are derived from the same secret.
     key = hashlib.sha256(b"second factor:" + django_settings.SECRET_KEY.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))

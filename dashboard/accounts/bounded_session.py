@@ -47,6 +47,7 @@ class BoundedSession(Session):
             response.close()
             what = f"the provider's answer broke off: {type(error).__name__}"
             raise AnswerRefused(what, response=response) from error
+        # As if `requests` had read it: its own reading has no limit.
         response._content, response._content_consumed = b"".join(pieces), True
         response.close()
         return response

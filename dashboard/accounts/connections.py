@@ -22,10 +22,12 @@ def begin_connection(sender: Any, request: HttpRequest, user: User, **_: Any) ->
     connection = Connection.objects.create(
         user=user,
         ip=address_of(request),
+        # PostgreSQL keeps no NUL in a text.
         user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:300],
         is_remembered=is_remembered,
     )
     request.session[KEY] = connection.pk
+    # 0: until the browser ends.
     request.session.set_expiry(django_settings.SESSION_COOKIE_AGE if is_remembered else 0)
 
 

@@ -28,7 +28,9 @@ def linked_accounts(person: Any) -> Any:
 @transaction.atomic
 def link(request: HttpRequest, sociallogin: Any) -> None:
     """Link an account of the provider to that of the request, and add a message. Two tabs at once take turns."""
+    # Without the lock of the key: rows that refer to the account may be written meanwhile.
     person = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
+    # The way there and back may have taken longer than a confirmation holds.
     if is_reauthentication_required(request, app="allauth.socialaccount"):
         messages.error(request, _("That took too long, so nothing was linked. Begin again."))
     elif sociallogin.is_existing:

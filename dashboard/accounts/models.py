@@ -167,4 +167,5 @@ class Invitation(models.Model):
 
 
 def _hashed(token: str) -> str:
+    # A token is long and random: a fast hash gives nothing away.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -41,6 +41,7 @@ def people(request: HttpRequest) -> HttpResponse:
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     newest = AccountChange.objects.select_related("person").order_by("-sequence")
     before = parse_whole(request.GET.get("before", ""), LARGEST_ID)
+    # One more than is shown tells whether there are older ones.
     changes = list((newest if before is None else newest.filter(sequence__lt=before))[: SHOWN_CHANGES + 1])
     context = {
         "people": rows,

@@ -143,6 +143,7 @@ class OpenIdAdapter(OpenIDConnectOAuth2Adapter):
             answer.raise_for_status()
         with _readable("its ID token"):
             try:
+                # The header is not trusted: it only chooses among the provider's own keys.
                 key = jwt.PyJWKSet.from_dict(answer.json())[jwt.get_unverified_header(id_token)["kid"]]
                 claims: dict[str, Any] = jwt.decode(
                     id_token,

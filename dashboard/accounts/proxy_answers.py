@@ -37,6 +37,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     if not request.user.is_authenticated:
         wanted = request.headers.get("X-Original-URI", "/")
+        # A path of this host alone: anything else would lead the visitor away once he has signed in.
         page = sign_in_page(wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else "/")
         return HttpResponse(status=401, headers={"X-Sign-In-Page": page})
     return None if request.user.may(READS) else HttpResponse(status=403)

@@ -101,6 +101,7 @@ def confirm_digest(digest: Digest) -> None:
 def stop_digest(digest: Digest) -> None:
     """Send no more mails."""
     with transaction.atomic():
+        # Of two clicks on the link one is the act.
         if Digest.objects.filter(pk=digest.pk, ended_at=None).update(ended_at=settings().now()):
             record_act(profile_of(digest.person), "status_updated", by=digest.person)
 

@@ -48,6 +48,7 @@ def community(request: HttpRequest) -> HttpResponse:
 def feed_seen(request: HttpRequest) -> HttpResponse:
     """Keep that the feed was read."""
     assert isinstance(request.user, User)
+    # An update makes no row.
     profile_of(request.user)
     Profile.objects.filter(person=request.user).update(seen_at=settings().now())
     return redirect("community")

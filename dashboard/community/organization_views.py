@@ -115,6 +115,7 @@ def organization_act(request: HttpRequest, organization_id: int) -> HttpResponse
         act(request, member)
     except Refused as refused:
         messages.error(request, reason(str(refused)))
+    # Who has left sees it no more.
     if membership(member.person, organization_id) is None:
         return redirect("organizations")
     return redirect("organization", organization_id)

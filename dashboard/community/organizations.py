@@ -201,4 +201,5 @@ def share_note(member: Member, *, title: str, text: str, instruments: list[str],
     try:
         record_act(row, "note_shared", by=member.person, readers=member_ids(member.organization), value=value)
     except IntegrityError:
+        # The form was sent twice; a refusal for another reason raises here.
         OrganizationNote.objects.get(key=key, author=member.person)

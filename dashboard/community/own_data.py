@@ -114,6 +114,7 @@ def erase(person: User) -> None:
             `admin`, where he is the last admin.
     """
     now = settings().now()
+    # Of two last admins who go at once the second one waits, and stays.
     admins = User.objects.select_for_update().filter(role=Role.ADMIN.value, is_active=True)
     if person.role == Role.ADMIN and {one.pk for one in admins} == {person.pk}:
         raise Refused("admin")

@@ -51,6 +51,7 @@ def read_cards(body: bytes) -> list[Card]:
     cards: list[Card] = []
     names: list[str] | None = None
     for name, _parameters, value in parts:
+        # A group may stand before a name: `item1.NICKNAME`.
         key = name.upper().rpartition(".")[2]
         if key == "BEGIN" and value.upper() == "VCARD":
             names = []

@@ -29,5 +29,6 @@ def failure(request: HttpRequest) -> HttpResponse:
 
 def is_unreachable(error: BaseException | None) -> bool:
     """Whether an error says that the database cannot be asked; a query that was refused or took too long does not."""
+    # Django's error wraps psycopg's, which has the state.
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "__cause__", None), "sqlstate", None)
     return isinstance(error, UNREACHABLE) and (state is None or str(state).startswith(CLASSES))

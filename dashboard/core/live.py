@@ -86,6 +86,7 @@ def live_page(view: View) -> View:
             messages.get_messages(request).used = False
             response["ETag"] = part.version
             response[AS_OF_HEADER] = quote(time_text(settings().now()))
+        # No cache may give the part for the page.
         patch_vary_headers(response, [PART_HEADER])
         return allow_scripts(response)
 

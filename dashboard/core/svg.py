@@ -223,6 +223,7 @@ def _bodies(
     drawn = []
     for n, bar in enumerate(candles):
         x, low, high = (n + 0.5) * step, scale.y(min(bar.open, bar.close)), scale.y(max(bar.open, bar.close))
+        # At least one unit high: a bar that closed at its open is still seen.
         drawn.append(
             f'<g class="{"up" if bar.close >= bar.open else "down"}">'
             f"<title>{escape(_bar_text(bar, clocks[n], currency))}</title>"
@@ -278,6 +279,7 @@ class _Scale:
     """From values to heights of the view box, with room above for signs and below for days."""
 
     def __init__(self, low: float, high: float) -> None:
+        # A flat curve has no height to take the room from, and one at 0 no value either.
         room = (high - low) * 0.05 or abs(high) * 0.01 or 1.0
         self._low, self._high = low - room, high + room
         raw = (self._high - self._low) / LINES

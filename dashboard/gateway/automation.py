@@ -177,6 +177,7 @@ def _run(one: dict[str, Any]) -> DagsterRun:
         status=one["status"],
         months=months,
         assets=tuple(sorted("/".join(asset["path"]) for asset in one["assetSelection"] or ())),
+        # Dagster's own tags that people are not to see begin with a dot.
         tags=tuple(sorted((key, value) for key, value in tags.items() if not key.startswith("."))),
         started_at=datetime.fromtimestamp(started, UTC) if started else None,
         ended_at=datetime.fromtimestamp(ended, UTC) if ended else None,

@@ -58,6 +58,7 @@ class Breaker:
                 return False
             if time.monotonic() < self._until:
                 return True
+            # The next pause begins at once: of all who ask now one alone tries.
             self._until = time.monotonic() + self.SECONDS
             return False
 
@@ -134,6 +135,7 @@ def _post(body: bytes, seconds: float) -> bytes:
         if response.status not in (200, 400, 500):  # GraphQL's own errors come with 400 and 500
             raise HTTPException(f"status {response.status}")
         found = bytearray()
+        # What is there already: `read` would wait for all of it, past the deadline.
         while chunk := response.read1(65_536):
             found += chunk
             if len(found) > MOST_BYTES:

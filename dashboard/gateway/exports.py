@@ -80,4 +80,5 @@ def query_file(query: str, *, as_of: datetime) -> str:
 def wallet_query(query: str, wallet: str) -> str:
     """One of the queries above with the wallet's name in it."""
     with connections[ALIAS].cursor() as cursor:
+        # The cursor of the pages binds on the server, and never has a text with the values in it.
         return str(psycopg.ClientCursor(cursor.connection).mogrify(query, {"wallet": wallet}))

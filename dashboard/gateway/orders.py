@@ -133,6 +133,7 @@ def parse_place(text: str) -> tuple[datetime, str] | None:
         instant = datetime.fromisoformat(at)
     except ValueError:
         return None
+    # The id goes into a query: PostgreSQL takes no NUL.
     return (instant, intent_id) if instant.tzinfo is not None and "\0" not in intent_id else None
 
 

@@ -31,6 +31,7 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Parse the text of a place; None for any other text."""
+        # The key's own texts may have a `~` in the last part.
         parts = text.split("~", 2)
         try:
             at = datetime.fromisoformat(parts[0])

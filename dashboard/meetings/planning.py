@@ -72,9 +72,11 @@ def reminders(person: User, now: datetime, *, ahead: timedelta = timedelta(0)) -
     }
     if not before:
         return []
+    # The longest reminder says how far ahead events have to be looked for.
     end = now + ahead + max(before.values())
     return [
         one
+        # The end is out: one that begins at the very instant is in.
         for one in planned(person, now, end + timedelta(seconds=1))
         if one.meeting.pk in before and one.starts_at - before[one.meeting.pk] <= now + ahead
     ]

@@ -71,6 +71,7 @@ def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
     """One event: time, guests, answers, and links to the pages as of the time that it pins."""
     person, found = _meeting(request, meeting_id)
     readers = readers_of(found)
+    # Who is no reader, since the organization was left, sees himself alone.
     shown = readers - blocked_people(person) if person.pk in readers else {person.pk}
     guests = found.guests.filter(person__in=shown).select_related("person").order_by("person__pseudo")
     mine = next((row for row in guests if row.person_id == person.pk), None)

@@ -29,11 +29,13 @@ def _parser() -> Any:
 
 
 def _leads_somewhere(url: str) -> bool:
+    # `//` and `/\\` lead a browser to another host.
     is_own = url.startswith("/") and not url.startswith(("//", "/\\"))
     return is_own or url.lower().startswith(SCHEMES)
 
 
 def _open_link(self: Any, tokens: Any, index: int, options: Any, environment: Any) -> str:
+    # The page is told nothing of where its reader came from, and search engines are told to give no weight.
     tokens[index].attrSet("rel", "noopener noreferrer nofollow")
     return str(self.renderToken(tokens, index, options, environment))
 

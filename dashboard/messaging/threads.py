@@ -108,6 +108,7 @@ def send_message(person: User, thread: Thread, *, text: str, key: UUID) -> None:
         raise Refused("reach")
     hidden = blocked_people(person)
     people = [one for one in people if one.pk not in hidden]  # to them it is not shown: they are told of nothing
+    # A mention may end a sentence.
     mentioned = {name.rstrip(".").casefold() for name in MENTION.findall(text)}
     told = {one.pk for one in people if one.pseudo.casefold() in mentioned}
     muted = set(thread.readers.filter(is_muted=True, ended_at=None).values_list("person", flat=True))
@@ -117,6 +118,7 @@ def send_message(person: User, thread: Thread, *, text: str, key: UUID) -> None:
     try:
         record_act(row, "message_sent", by=person, readers=readers, value=value)
     except IntegrityError:
+        # The key may be another message's: that is told.
         if not Message.objects.filter(key=key, author=person, thread=thread).exists():
             raise
 

@@ -111,6 +111,7 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
                 form.add_error(None, reason(str(refused)))
     before = parse_whole(request.GET.get("before", ""), LARGEST_ID)
     rows = found.messages.exclude(author__in=blocked_people(person)).select_related("author").order_by("-id")
+    # One more than is shown tells whether there are older ones.
     newest = list((rows if before is None else rows.filter(id__lt=before))[: MOST_SHOWN + 1])
     shown = newest[:MOST_SHOWN][::-1]
     if shown and before is None:

@@ -64,10 +64,12 @@ class AnswerSpider(Spider):
             "page_value": value,
             "page_url": url,
             "handle_httpstatus_all": True,
+            # By the real host: in the sandbox all requests go to one.
             "download_slot": planned.host,
             "download_maxsize": planned.max_bytes,
         }
         return Request(
+            # Pages of a question that has begun come first: they wait in memory until the last one is in.
             url, self.answered, planned.method, headers, meta=meta, errback=self.failed, dont_filter=True, priority=page
         )
 

@@ -183,6 +183,7 @@ class Placement:
                 continue
             at_open = is_split or begins
             ratio, amount = rows.get((g, at_open), (1.0, 0.0))
+            # A dividend told before it is in the old units.
             if is_split:
                 rows[g, True] = ratio * action.value, amount / action.value
                 if (g, False) in rows:

@@ -41,6 +41,7 @@ def _rules(table: BarTable) -> Iterator[Rule]:
             yield name, ~(np.isfinite(values) & (values > 0.0)), "a price above 0", values.item
     yield "volume", ~(np.isfinite(volume) & (volume >= 0.0)), "a volume of 0 or more", volume.item
     backwards = np.zeros(len(table.time), np.bool_)
+    # The first has none before it.
     np.less_equal(table.time[1:], table.time[:-1], out=backwards[1:])
     yield TIME, backwards, "a time after the one of the row before", lambda row: _order(table.time, row)
     yield "high", high < low, "a high not below the low", lambda row: f"high {high[row]} and low {low[row]}"

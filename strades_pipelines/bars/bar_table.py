@@ -64,6 +64,7 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> tuple[Integers,
     except (OSError, EOFError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"{path}: expected a readable file of {what}, found {' '.join(reason.split())}") from None
+    # Arrow keeps what it has freed: of a large file that is gigabytes.
     pa.default_memory_pool().release_unused()
     return columns
 
@@ -157,6 +158,7 @@ def _first_bad(column: pa.ChunkedArray, kind: pa.DataType) -> int | None:
         return None
     while end - start > 1:
         middle = (start + end) // 2
+        # The first half that cannot be cast has the first fault.
         start, end = (middle, end) if good(start, middle) else (start, middle)
     return start
 

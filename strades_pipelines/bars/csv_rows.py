@@ -56,6 +56,7 @@ def number_of(path: Path, row: int, field: str, text: str, most: float = math.in
         value = float(text)
     except ValueError:
         value = math.nan
+    # `float` takes other scripts' digits and underscores, too.
     if not 0.0 < value < most or not text.isascii() or "_" in text:
         bound = "" if math.isinf(most) else f" and below {most:g}"
         raise bad_row(path, row, field, f"a number above 0{bound}", repr(text))
@@ -69,6 +70,7 @@ def date_of(path: Path, row: int, field: str, text: str) -> date:
         BadInput: for anything else.
     """
     try:
+        # Python also takes 20200831.
         if len(text) == len("2020-08-31"):
             return date.fromisoformat(text)
     except ValueError:

@@ -148,6 +148,8 @@ def read_books(
     books = AccountBooks(
         account, tuple(names), listings, orders, fills, _holdings(connection, names, listings), _cash(connection, names)
     )
+    # A venue may list fills from before `since` (the paper venue's begin days earlier): what was adopted of them has to
+    # be known here, or it would be a finding again.
     earliest = min([since, *(one.fill.filled_at for one in venue_account.fills)])
     rows = connection.execute(FINDINGS, {"account": account, "earliest": earliest}).fetchall()
     return _with_findings(books, rows)

@@ -115,6 +115,8 @@ def _take_back(
     connection: Connection, wallet: Wallet, listing: Listing, finding: StoredFinding, request: Request
 ) -> None:
     where = f"finding {finding.finding_id}: wallet {wallet.name}"
+    # The source may have stated the split again since the finding was written: the wallet would then hold old units
+    # beside prices in new ones.
     withdrawn = {one.reference for one in withdrawn_splits(connection, wallet, now=request.at)}
     if finding.reference not in withdrawn:
         raise CannotBeSettledError(f"{where}: the split is stated again; `strades reconcile` ends the finding")
@@ -141,6 +143,8 @@ def _adopt_order(
 ) -> None:
     """Keep an open order of the venue as one of ours; the next pass asks about it, and books all of its fills."""
     client_id, terms = finding.evidence["client_order_id"], finding.evidence["order_request"]
+    # The next pass looks it up by its client order id, and stores it by its terms: without either it stays the venue's
+    # alone.
     if not client_id or terms is None:
         raise CannotBeSettledError(
             f"finding {finding.finding_id}: expected an order with a client order id and terms that we know; "

@@ -137,6 +137,7 @@ def _read_newest(cursor: "Cursor", window: BarWindow) -> pa.Table:
         cursor,
         bar_table(window.interval),
         READ,
+        # A window ends before `known.end`, while `read_as_of` includes what became known at its instant.
         known_at=window.known.end - timedelta(microseconds=1),
         recorded_as_of=window.known.stored_by,
         where=f"{window.is_of_listing} AND knowledge_time >= {literal(window.start)} AND {where}",
@@ -184,6 +185,7 @@ def _part(table: pa.Table, known: Known, opened_at: datetime) -> BarTables:
     follows[1:] = (listing[1:] == listing[:-1]) & (opened[1:] == opened[:-1])
     replaced = np.append(follows[1:] & (recorded[1:] <= microseconds(opened_at)), False)[: table.num_rows]
     is_first = ~follows | np.append(False, replaced)[: table.num_rows]
+    # Before a revision was stored nobody could trade on it, whatever time its source gives it.
     heard = np.where(is_first, knowledge, np.maximum(knowledge, recorded))
     start, end = microseconds(known.start), microseconds(known.end)
     is_known = ~replaced & (heard >= start) & (heard < end)

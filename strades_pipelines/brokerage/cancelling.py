@@ -73,6 +73,7 @@ class Cancelling:
             return  # first the venue has to say that it has it
         if known.state is not OrderState.CANCELLING:
             known = journal.record(known, OrderState.CANCELLING)
+        # Committed before the request: after a crash the next pass knows that a cancel may have reached the venue.
         self._connection.commit()
         crash_point("trading.order_cancelling")
         try:

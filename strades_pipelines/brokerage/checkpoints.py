@@ -29,6 +29,8 @@ GROUND = """
     SELECT pg_current_snapshot()::text, now(), (SELECT system_identifier FROM pg_control_system()),
         (SELECT t.oid FROM pg_trigger AS t WHERE t.tgrelid = to_regclass(%s) AND t.tgname = 'inputs_insert')
 """
+# `changed_by >= xmin` is for the index alone; what a checkpoint has not seen is decided by `pg_visible_in_snapshot`. A
+# `read_at` after now() is of a clock that was put back since, so that its age is not known.
 NEWEST = """
     SELECT c.covers_to, c.state FROM trading.wallet_checkpoints AS c
     WHERE c.wallet = %(wallet)s AND c.purpose = %(purpose)s AND c.fingerprint = %(fingerprint)s
@@ -157,6 +159,7 @@ def newest_checkpoint(
         return None
     try:
         return Checkpoint(row[0], json.loads(row[1]))
+    # A state that cannot be read costs a stepping from the opening, and nothing else.
     except (ValueError, RecursionError):
         return None
 

@@ -94,6 +94,8 @@ def pending_commands(
         command_id: only this one, if it still waits.
         lock: hold their rows until the end of the transaction; waits for whoever holds one.
     """
+    # Only what a page asked for has a `request_key`; commands of the terminal are carried out at once, by who gave
+    # them.
     rows = connection.execute(
         f"""
         SELECT command_id, coalesce(arguments ->> 'intent_id', ''), kind, scope, name, requested_by, requested_at,

@@ -107,6 +107,7 @@ def compare_day(connection: Connection, adbc: "AdbcConnection", name: str, day: 
 def _write(connection: Connection, name: str, found: DayParity, now: datetime) -> None:
     row = {"wallet": name, **asdict(found), "recorded_at": now}
     del row["differences"], row["strategies"]
+    # Another process may have compared the day first: its differences stand, ours would double them.
     if insert(connection, "results.daily_parity", row):
         for strategy in found.strategies:
             insert(

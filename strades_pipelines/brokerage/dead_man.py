@@ -34,8 +34,11 @@ class DeadMansSwitches:
             raise WalletsError(f"dead_man_seconds: {wallet.broker} has no dead-man's switch; leave the key out")
         account = account_of(wallet)
         seconds = min(one.dead_man_seconds for one in templates if one.dead_man_seconds and account_of(one) == account)
+        # A renewal after `disarm` would arm the switch again: the venue would cancel what an orderly end leaves open.
         with self._lock:
             if not stopping.requested():
+                # Noted before the request: where the answer is lost the switch may be armed, and has to be disarmed as
+                # well.
                 self._armed[account] = venue
                 venue.keep_alive(seconds)
 

@@ -65,6 +65,7 @@ def bar_closes(calendar: str, interval: timedelta, start: datetime, end: datetim
         close
         for opened, closed in ((moment(opens), moment(closes)) for opens, closes in known.stretches())
         if start <= closed < end
+        # The last bar closes with the session, and `_every` leaves its end out.
         for close in _every(interval, opened + interval, closed + timedelta(microseconds=1))
     ]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 MOST_REPLAYS = 10  # of what was stored then: each of them begins at the opening
+# A replay makes neither: a person's decision comes of no code, and a revision's of the moment when inputs came late.
 RECORDED = """
     SELECT decision_id, listing_id, decided_at, target, order_request, recorded_at,
         coalesce((inputs ->> 'splits')::integer, 0)
@@ -101,6 +102,7 @@ class DecisionParity:
             base = newest_checkpoint(connection, wallet, read_ground(connection, wallet), now=start)
             stepped = step(connection, adbc, wallet, now=start + DAY - INSTANT, base=base)
             self.replayed = _of_day(stepped.decisions, start)
+        # A fault of the database is none of the strategy's: the day is compared another time.
         except psycopg.Error:
             raise
         except Exception as error:  # a strategy may raise anything

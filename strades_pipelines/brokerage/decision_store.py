@@ -91,6 +91,7 @@ def store_decisions(
         decisions: oldest first.
         targets: what the strategy wants to hold at `now`, by the listing's index.
     """
+    # Read before anything is stored: `_corrections` adds what is new itself.
     newest = _newest_targets(connection, wallet)
     stored = stored_decisions(connection, wallet, since=decisions[0].decided_at) if decisions else {}
     new = []
@@ -146,6 +147,7 @@ def _corrections(
             reason=OVERTAKEN if last.is_overtaken else REVISED,
             inputs={"trigger": {"kind": "revision", "id": trigger}, **units_of(wallet.splits, listing.listing_id)},
         )
+        # A pass that is repeated at the same `now` gives the same id, and `insert` leaves it out.
         if insert(connection, "signals.decisions", decision_row(made, now)):
             corrections.append(made)
     return corrections

@@ -83,6 +83,7 @@ class DecisionJournal(Journal):
 
     def see(self, event: Any) -> None:
         """Note the event that is handled next."""
+        # A bar joins the window with the event after it: while it is handled itself, `_window` adds it.
         if type(self._event) is Bar:  # and no revision, which is one
             self._windows[self._event.i].append(self._event.open_time)
         self._event = event

@@ -83,6 +83,8 @@ def read_due(connection: Connection, wallet: Wallet, *, now: datetime) -> list[D
         made = TradingDecision(name, strategy, index[listing], listing, *rest)
         if request is not None:
             made = replace(made, request=request_from_json(request))
+        # By when they were booked, not by their day: a decision counted what was booked by then, and a split may be
+        # told of late.
         booked = sorted(wallet.splits, key=attrgetter("recorded_at"))
         # The decision counted the splits it knew: those after that number came since.
         own = [split for split in booked if split.listing_id == made.listing_id]
@@ -99,6 +101,7 @@ def _in_new_units(decision: TradingDecision, splits: Sequence[Split]) -> Trading
 
 def with_successors(wallet: Wallet, pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
     """Each decision, and for a target its strategy's newest one for the listing where that is another."""
+    # `pending` is oldest first: what stays in the dictionary is the newest of each place.
     newest = {due.place_in(wallet): due.decision.decision_id for due in pending if due.is_target}
     for due in pending:
         last = newest.get(due.place_in(wallet))

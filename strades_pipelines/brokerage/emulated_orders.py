@@ -74,6 +74,7 @@ def is_triggered(connection: Connection, wallet: Wallet, order: Order, now: date
         last = connection.execute(LAST_CLOSE.format(**names), query).fetchone()
         start = last[0] if last else None
     stop, trail = (None if price is None else float(price) for price in (terms.stop, terms.trail))
+    # The `coalesce` in TOUCHED would take the fixed stop, and never trail.
     if trail is not None:
         stop = None
     figures = query | {"stop": stop, "trail": trail, "start": start}

@@ -42,6 +42,7 @@ def read_curve(adbc: "AdbcConnection", wallet: str, *, until: datetime) -> Curve
             cursor.execute(query, [wallet])
             stored = cursor.fetch_arrow_table()
     finally:
+        # ADBC begins a transaction with the first query. Left open, the next reader would see what this one saw.
         adbc.rollback()
     times = np.asarray(stored["time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
     return Curve(times, *(np.asarray(stored[name]) for name in ("cash", "equity")))
@@ -69,6 +70,7 @@ def curve_of(
     changes = [(microseconds(fill.knowledge_time), fill.cash) for fill in fills]
     changes = sorted(changes + [(flow.at, flow.amount) for flow in flows], key=itemgetter(0))
     balances = np.array([float(balance) for balance in accumulate((by for _, by in changes), initial=capital)])
+    # `right`: what was booked at an instant counts in it.
     cash = balances[np.searchsorted(np.array([at for at, _ in changes], np.int64), times, side="right")]
     return Curve(times, cash, np.concatenate([past.equity, progress.journal["values"][:, 0]]))
 

@@ -107,6 +107,7 @@ def walk(mark: EquityMark, books: Books, prices: Mapping[int, Decimal], changes:
             elif change.listing_id is not None:
                 held = books.positions.get(change.listing_id, Position())
                 books.positions[change.listing_id] = Position(held.quantity + change.units, held.average_price)
+        # Valued without what was paid in, then shifted by it: a deposit makes no new peak, a withdrawal no drawdown.
         mark = mark.with_equity(books.equity(known) - paid_in, at).shifted_by(paid_in)
     return mark
 

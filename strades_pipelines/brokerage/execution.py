@@ -78,6 +78,8 @@ def settle_orders(
 def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime, elapsed: Elapsed) -> Iterator["_Pass"]:
     """Under the wallet's lock; a fault of ours halts it: nothing is sent until a person has looked at it."""
     with ExitStack() as lock:
+        # One round trip for all of it; the server runs the statements in their order, so that the reads are made under
+        # the lock.
         with connection.pipeline():
             lock.enter_context(wallet_lock(connection, name))
             wallet = load_wallet(connection, name)
@@ -125,6 +127,7 @@ def wallet_lock(connection: Connection, name: str, *, wait: str = "60s") -> Iter
     finally:
         # A broken connection has lost the lock with the rest.
         with suppress(psycopg.OperationalError):
+            # First: a transaction that has failed refuses every statement, this one too.
             connection.rollback()
             with commit_together(connection):
                 connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
@@ -150,6 +153,7 @@ class _Pass:
     def settle(self, intent_ids: Sequence[str]) -> None:
         """Record what the venue says of some orders."""
         known_orders = list(orders_by_id(self._connection, self._wallet, intent_ids))
+        # No transaction stays open, with its locks, while the venue is asked.
         self._connection.commit()
         for known in known_orders:
             self._settling.look_up_again(known)
@@ -170,6 +174,7 @@ class _Pass:
 
     def _bring_up_to_date(self, under_way: Sequence[OpenOrder], lookups: LookupSchedule | None) -> Sequence[OpenOrder]:
         """Ask the venue, and cancel what is no longer wanted; returns what is under way after that."""
+        # No transaction stays open, with its locks, while the venue is asked.
         self._connection.commit()
         for known in self._to_look_up(under_way, lookups):
             if self._settling.look_up(known):
@@ -201,4 +206,5 @@ class _Pass:
         crash_point("trading.intents_committed")
         self.done.intents += [known.order.intent_id for known in planned]
         self.done.refusals.update({refusal.decision_id: refusal.code for refusal in refusals})
+        # The venue on paper rejects a child whose parent it does not have.
         return sorted(planned, key=lambda known: (known.order.decided_at, known.order.terms.parent_id is not None))

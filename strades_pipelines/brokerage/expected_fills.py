@@ -57,6 +57,7 @@ def expected_fills(
     steps += [(bar.knowledge_time, 1, bar) for bar in bars]
     steps += [(sent.cancelled_at, 2, sent) for sent in orders if sent.cancelled_at is not None]
     steps += [(sent.order.decided_at, 3, sent) for sent in orders]
+    # Without the third: bars and orders do not compare, and of one kind the given order counts.
     for _, kind, what in sorted(steps, key=lambda step: step[:2]):
         if isinstance(what, BookedFill):
             account.book(what)

@@ -37,6 +37,7 @@ def external_order(
     """Store a decision for a finding, at the time of the trade; returns it with its order, which is not stored."""
     held = held_units(connection, wallet, listing.listing_id)
     i = wallet.listings.index(listing)
+    # A decision's id is a function of its place, where another adoption of the same instant may stand already.
     for ordinal in count():
         decision = TradingDecision(
             wallet=wallet.name,

@@ -229,6 +229,7 @@ def _hash(tables: Sequence[pa.Table], standings: Standings) -> str:
             column = table[name]
             if pa.types.is_timestamp(column.type):
                 column = column.cast(pa.int64())
+            # Separators: without them the values of two columns could run together to the same bytes.
             digest.update(f"\x1e{name}\x1f".encode())
             text = pa.types.is_string(column.type)
             digest.update("\x1f".join(column.to_pylist()).encode() if text else np.asarray(column).tobytes())

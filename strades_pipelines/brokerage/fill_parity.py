@@ -132,6 +132,7 @@ class _FillParity:
             mine, again = recorded[row.intent_id], replayed.get(row.intent_id, [])
             replayed_as_stored: Mapping[str, Sequence[PartialFill]] = {}
             replayed_as_stored_and_sent = replayed_as_stored
+            # Two replays more, only where the time of sending alone does not explain the fills.
             if list(mine) != list(replayed_as_sent.get(row.intent_id, [])):
                 replayed_as_stored = self._model(lambda row: row.intended_at, stored_by=row.heard_at)
                 replayed_as_stored_and_sent = self._model(_sent_at, stored_by=row.heard_at)
@@ -229,12 +230,14 @@ class _FillParity:
             terms,
             row.is_for_target,
         )
+        # As it was sent, a cancel counts from when it was recorded; as it was decided, from when it was wanted.
         is_late = at != row.intended_at
         return SentOrder(order, row.cancel_recorded_at if is_late else row.requested_at)
 
     def _bars(self, stored_by: datetime | None) -> list[Bar]:
         """The bars of the day, and those of the next day known by its end, in the order in which they became known."""
         wallet, ids = self._wallet, ", ".join(map(str, self._index))
+        # A bar that opened the day before may become known in this one.
         since, until = (time.isoformat() for time in (self._start - DAY, self._start + DAY))
         try:
             with self._adbc.cursor() as cursor:

@@ -155,6 +155,7 @@ def find_finding(connection: Connection, finding_id: str) -> StoredFinding:
         LookupError: when there is none.
     """
     with connection.cursor(row_factory=class_row(StoredFinding)) as cursor:
+        # Locked: of two people who decide on one finding the second sees what the first has decided.
         found = cursor.execute(
             "SELECT * FROM trading.findings WHERE finding_id = %s FOR UPDATE", [finding_id.upper()]
         ).fetchone()
@@ -182,6 +183,7 @@ def store_findings(connection: Connection, account: str, findings: Sequence[Find
         of_order = finding.evidence.get("venue_order_id")
         command_id = ignored.get(of_order) if finding.code is Code.EXTERNAL_FILL else None
         insert(connection, "trading.findings", _row(finding, command_id, now))
+    # Only what had gone by itself comes back: what a person settled stays settled.
     connection.execute(
         "UPDATE trading.findings SET state = 'open', settled_at = NULL WHERE finding_id = ANY(%s) AND state = 'gone'",
         [ids],
@@ -234,6 +236,7 @@ def _row(finding: Finding, ignored_by: int | None, now: datetime) -> dict[str, A
         "price": finding.price,
         "amount": finding.amount,
         "occurred_at": finding.occurred_at,
+        # A venue may repeat our keys in what it says.
         "detail": masked(finding.detail),
         "evidence": masked(to_json(finding.evidence)),
         "found_at": now,

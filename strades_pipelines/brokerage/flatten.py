@@ -80,6 +80,7 @@ def cancel_all(
                 [cancelled],
             )
         ]
+        # No transaction stays open while we wait.
         connection.rollback()
         if not left or time.monotonic() > deadline:
             return Flattened(cancelled, left)
@@ -115,6 +116,7 @@ def flatten(
         ]
         connection.commit()
         crash_point("trading.exits_decided")
+        # It takes the wallet's lock a second time: an advisory lock counts within its session.
         execute_pending(connection, venue, wallet.name, now=clock())
         outcomes = [outcome_of(connection, decision) for _, decision in made]
         for (command_id, _), outcome in zip(made, outcomes, strict=True):

@@ -31,6 +31,7 @@ def read_market(connection: Connection, wallet: Wallet, *, now: datetime) -> Mar
         ids = [listing.listing_id for listing in wallet.listings]
         closed = {row[0] for row in connection.execute(CLOSED, {"listings": ids, "now": now})}
     recent = 0
+    # A limit that nobody set is infinite, and costs no query.
     if math.isfinite(limits.numbers.max_orders_per_minute):
         row = connection.execute(RECENT, [wallet.name, now - MINUTE, now]).fetchone()
         recent = row[0] if row else 0

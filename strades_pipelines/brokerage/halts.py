@@ -81,6 +81,7 @@ def resume(connection: Connection, request: Request) -> tuple[int, bool]:
     A halt of this scope, or a flatten of its wallet, that a page asked for and that waits is ended too.
     """
     command_id = log_command(connection, request, {})
+    # Locked, so that none of them is carried out between this look and the commit.
     for waiting in pending_commands(connection, lock=True):
         if waiting.request.kind in ("halt", "flatten") and waiting.request.scope == request.scope:
             set_halt(connection, waiting.command_id, waiting.request, "halted")
@@ -127,6 +128,7 @@ def current_state(connection: Connection, wallet: str) -> str:
 @contextmanager
 def send_lock(connection: Connection, wallet: str) -> Iterator[None]:
     """Hold the wallet's send lock, shared with other senders. What the block does it must commit."""
+    # Of the session, not of the transaction: the block commits while it sends.
     connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", [_key(wallet)])
     try:
         yield
@@ -146,6 +148,7 @@ def wait_for_sends(connection: Connection, wallets: Sequence[str], *, seconds: f
     deadline = time.monotonic() + seconds
     still_sending = []
     for wallet in wallets:
+        # PostgreSQL takes a time-out of 0 for none at all.
         left = max(1, round(1000 * (deadline - time.monotonic())))
         try:
             connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{left}ms"])

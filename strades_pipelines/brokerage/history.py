@@ -44,6 +44,7 @@ BEFORE = """
     SELECT closing, state FROM results.wallet_sessions WHERE wallet = %s AND starts_at < %s
     ORDER BY session_date DESC LIMIT 1
 """
+# A split comes before the fills of its instant: these are in new shares already.
 STEPS = """
     SELECT l.kind, l.reference, l.occurred_at, l.currency, l.amount, d.strategy,
         CASE WHEN i.broker = 'statement' THEN 'statement' WHEN d.trigger_kind = 'person' THEN 'person'
@@ -76,6 +77,7 @@ def measure_history(connection: Connection, wallet: Wallet, *, now: datetime) ->
     statement of last month, say. Each goes on from the books that the one before ended with.
     """
     key = f"strades.history:{wallet.name}"
+    # Two measurements at once would each delete what the other has written.
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
     start, last = _where_to_begin(connection, wallet)
     now = min(now, _last_instant(connection, wallet) or now)

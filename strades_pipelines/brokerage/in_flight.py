@@ -41,6 +41,7 @@ def run_in_flight(
                 running[pool.submit(request, lane, item)] = item, lane
             finished = wait(running, return_when=FIRST_COMPLETED).done
             answers = []
+            # `wait` gives a set; answers are taken in the order in which their requests began.
             for future in [future for future in running if future in finished]:
                 item, lane = running.pop(future)
                 free.append(lane)

@@ -115,6 +115,7 @@ def read_lines(connection: Connection, wallet: str, *, first: int = 0) -> list[L
 
 def last_line(connection: Connection, wallet: str) -> Line | None:
     """The newest line of a wallet's ledger; None where it has none."""
+    # `LINES` ends with its ORDER BY, which DESC turns round.
     row = connection.execute(f"{LINES} DESC LIMIT 1", {"wallet": wallet, "first": 0}).fetchone()
     return _line(row) if row else None
 
@@ -249,6 +250,7 @@ def _wrong_positions(connection: Connection, wallet: str) -> Iterator[str]:
             because = f"the sum of its fills{' and splits' if splits else ''}"
             yield f"wallet {wallet}: position in {listing_id}: expected {expected.quantity}, {because}, was {held}"
         for what, wanted, was in (("cost", expected.cost, cost), ("profit", expected.realised, realised)):
+            # A position from before costs were kept has none until its next fill.
             if cost is not None and was != wanted:
                 yield f"wallet {wallet}: {what} of the position in {listing_id}: expected {wanted}, was {was}"
     by_owner = read_owner_positions(connection, wallet)

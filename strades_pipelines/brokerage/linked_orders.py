@@ -35,6 +35,7 @@ def _is_exit_of_parent(connection: Connection, order: Order, held: Decimal) -> b
         return False
     entry, state, filled, is_reducing = row
     after = held if OrderState(state).is_over or is_reducing else held + entry - filled.copy_sign(entry)
+    # No larger than its parent: the child of a small entry could otherwise pass every limit in the name of an exit.
     return entry * order.signed < 0 and order.quantity <= abs(entry) and after * order.signed < 0
 
 

@@ -109,6 +109,7 @@ def _decide_all(
             continue
         try:
             new += _decide(connection, adbc, view, now=now, sessions=sessions)
+        # It stops all of them: they share the books that the split changes.
         except SplitError:
             raise
         except Exception as error:
@@ -151,9 +152,11 @@ def _decide(
             f"wallet {wallet.name}: what it trades was split while it decided; the next pass takes that in"
         )
     if new:
+        # It is delivered with the commit, so that whoever listens finds the decisions.
         connection.execute("SELECT pg_notify(%s, %s)", [DECISIONS_CHANNEL, wallet.name])
     crash_point("signals.decisions_written")
     commit_lazily(connection)  # no order is sent before a later commit
+    # Only after the commit: a session ahead of decisions that were rolled back would never make them again.
     if sessions is not None:
         sessions.commit(wallet)
     crash_point("signals.decisions_committed")
@@ -220,6 +223,8 @@ def _measure(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, 
         adbc.commit()
     finally:
         adbc.rollback()
+    # After the results, in a commit of its own: killed between the two, the next measure writes the same rows again.
+    # The other way round the curve would have a hole.
     if stepped.checkpoint is not None:
         store_checkpoint(connection, wallet, ground, stepped.checkpoint, purpose=MEASURE)
         connection.commit()

@@ -62,8 +62,10 @@ class LiveTargets(Targets):
         """Keep the decision; `execute_pending` makes of it what the gate allows."""
         account = self.state.account
         previous = account.decided[i]
+        # NaN, no target, is unequal to itself.
         if target != target and previous != previous:
             return
+        # In the warm-up a strategy sees bars, and decides nothing.
         if account.now < self.state.opened_at:
             account.target[i] = previous
             return

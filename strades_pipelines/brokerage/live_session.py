@@ -240,6 +240,7 @@ class LiveSession:
             engine.journal.recall(state["journal"])
             engine.fills_before = state["fills"]
             self._last_bars = list(state["last_bars"])
+            # A time that Python cannot hold fails here, and not in the middle of a step.
             moment(engine.account.now)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise NotRestorable(f"{type(error).__name__}: {error}") from None
@@ -263,6 +264,7 @@ class LiveSession:
         engine = self._engine
         fills = int(np.count_nonzero(columns.kind == RECORDED_FILL))
         try:
+            # As the database gives it back: tuples are lists then, and what JSON cannot hold fails here.
             state = json.loads(json.dumps(save(engine, without=NO_STATE)))
             fresh = self._new_engine()
             fresh.start()

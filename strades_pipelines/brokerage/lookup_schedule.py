@@ -21,6 +21,7 @@ def lookup_interval(open_orders: int, per_minute: int | None, answered: int | No
             A look-up may be behind the stream, so the first ones follow each other soon.
     """
     least = timedelta(0) if per_minute is None else SHARE * open_orders * MINUTE / per_minute
+    # Ten doublings are beyond a minute already; many more would overflow `timedelta`.
     return least if answered is None else max(least, min(MINUTE, FIRST * 2 ** max(0, min(answered, 10))))
 
 
@@ -48,11 +49,13 @@ class LookupSchedule:
         for intent_id in intent_ids:
             count, at = before.get(intent_id, (0, now))
             wait = lookup_interval(others + len(intent_ids), per_minute, count - 1 if listens else None)
+            # `at <= now`: a clock that was put back makes an order due, instead of unseen until it has caught up.
             if count and at <= now < at + wait:
                 after[intent_id] = count, at
             else:
                 due.add(intent_id)
                 after[intent_id] = count + 1, now
+        # Only those that were given: an order that is over is forgotten here.
         wallets[wallet.name] = after
         return due
 

@@ -57,6 +57,7 @@ def read_standings(cursor: Any, models: Sequence[str]) -> Standings:
     """The standings of models, oldest first; any database cursor will do. A model that has none is trusted."""
     if not models:
         return Standings()
+    # In the text, quoted: psycopg and ADBC mark parameters each in its own way.
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in models)
     cursor.execute(QUERY.format(names=names))
     return Standings([Standing(*row) for row in cursor.fetchall()])

@@ -162,6 +162,7 @@ def read_orders(wallet: Wallet, asked: Cursor[Any]) -> Iterator[OpenOrder]:
 
 def postpone(connection: Connection, intent_id: str, *, now: datetime, wait: timedelta | None = None) -> None:
     """Ask about the order again after `wait`, by default twice as long as the last time. Commits nothing."""
+    # `least(..., 20)`: the power of many attempts is beyond what an interval holds.
     connection.execute(
         """
         INSERT INTO trading.order_attempts AS a (intent_id, attempts, attempted_at, next_attempt_at)

@@ -88,6 +88,7 @@ class OrderJournal:
             venue_order_id=(found.venue_order_id if found else None) or known.venue_order_id,
         )
         self._count(after)
+        # An unknown order is recorded each time: why it is unknown may have changed.
         if (known.state, known.filled, known.venue_order_id) == (after.state, after.filled, after.venue_order_id) and (
             state is not OrderState.UNKNOWN
         ):

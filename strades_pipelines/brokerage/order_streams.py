@@ -59,6 +59,7 @@ class OrderStreams:
         A decision ends the wait at once. Without a stream, and without `follow_decisions`, this is a sleep.
         """
         try:
+            # `get` refuses a negative time-out, which a pass that took too long leaves.
             hints = {self._hints.get(timeout=seconds) if seconds > 0 else self._hints.get_nowait()}
         except Empty:
             return set()
@@ -76,6 +77,7 @@ class OrderStreams:
         while True:
             try:
                 with connect(url) as connection:
+                    # LISTEN counts from its commit on.
                     connection.autocommit = True
                     connection.execute(f"LISTEN {DECISIONS_CHANNEL}")
                     for _ in connection.notifies():

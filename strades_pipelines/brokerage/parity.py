@@ -148,6 +148,7 @@ def backtest(inputs: BacktestInputs, folder: Path) -> list[FillKey]:
     arguments += ["--cash", plain(template.cash), "--fee", f"percent:{plain(template.fee_rate * 100)}"]
     arguments += ["--lot", plain(inputs.listings[0].lot), "--tick", plain(inputs.listings[0].tick)]
     arguments += [*_limit_arguments(template), "--long-only"]
+    # `--no-ledger`: a comparison is no trial of the strategy.
     arguments += ["--decide-from", stamp(inputs.start), "--mode", "events", "--no-ledger", "--json"]
     command = [sys.executable, "-m", "strades_pipelines.cli", "backtest", template.strategy, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)

@@ -126,9 +126,11 @@ def cause_of_fills(
         interval: fills within so long of one another are of one bar.
         tolerance: within how much they are the same.
     """
+    # It is asked where the two differ: what is the same within the tolerance differs by restated ticks and lots alone.
     if tolerance.is_same(recorded, model.replayed):
         return Cause.SPLIT
     if tolerance.is_same(recorded, model.replayed_as_stored):
+        # Where the bars of then fill nothing, the one that fills it now was not there yet.
         return Cause.LATE_CORRECTION if model.replayed_as_stored else Cause.DATA
     if tolerance.is_same(recorded, model.replayed_as_sent):
         return Cause.LATENCY

@@ -180,6 +180,7 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         LookupError: for an instrument the database does not know.
         WalletsError: when it cannot trade, or is open with another setting, which would mix two stories in one ledger.
     """
+    # As the file lists them: a strategy that cannot be made now must not be retired for it.
     listed = [one.name for one in template.sleeves]
     template = template.usable_part()
     template.check()
@@ -263,6 +264,7 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     splits = splits_of_rows(name, booked) if mode != "replay" else ()
     sleeves = read_sleeves(connection, name) if strategy == SEVERAL else ()
     wallet = replace(wallet, limits=parse_limits(limits), splits=splits, sleeves=sleeves)
+    # Only where a split left a fraction: all fills of the wallet are read for it.
     if sleeves and any(split.taken for split in splits):
         owned = owned_positions(load_fills(connection, wallet), fill_owners(connection, name), splits)
         wallet = replace(wallet, fractions=owned.fractions)

@@ -11,6 +11,7 @@ from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.rounding import exact
 
 Connection = psycopg.Connection[Any]
+# Numbers as text: then psycopg and ADBC give the same.
 LISTINGS = "SELECT listing_id, venue, symbol, currency, tick_size::text, lot_size::text FROM records.listings"
 
 

@@ -182,6 +182,7 @@ def _halt(connection: Connection, wallets: Sequence[Wallet], findings: Sequence[
             continue
         named = ", ".join(f"{one.code} {one.symbol or one.reference} ({one.finding_id})" for one in concerns[:3])
         more = f" and {len(concerns) - 3} more" if len(concerns) > 3 else ""
+        # One that is halted keeps its first reason, and one that retires goes on with it.
         connection.execute(
             """
             UPDATE trading.wallets SET state = 'halted', state_reason = %s

@@ -78,6 +78,7 @@ class Comparison:
         lacking = [order for _, order in (*self._unbooked, *self._external) if order is not None]
         asked = {order.intent_id: order for order in lacking}
         for order in self._books.orders.values():
+            # A planned order was not sent: its venue knows nothing of it.
             is_open = order.state in WORKING or (order.state in UNSETTLED and order.state is not OrderState.PLANNED)
             if is_open and (order.intent_id not in listed or order.state in UNSETTLED):
                 asked[order.intent_id] = order
@@ -198,6 +199,7 @@ class Comparison:
     def _missing_fills(self) -> Iterator[Finding]:
         at_venue = {booked.fill_id for _, _, booked in self._booked}
         for booked in self._books.fills.values():
+            # The venue was asked from `since` on, and its lists may be behind.
             is_due = self._since < booked.filled_at < self._now - self._patience
             if booked.is_of_venue and is_due and booked.fill_id not in at_venue:
                 yield self._finding(
@@ -224,6 +226,7 @@ class Comparison:
         for symbol in sorted({*expected, *held_units} - self._books.ignored_symbols):
             listing, held = listings.get(symbol), held_units.get(symbol, ZERO)
             difference = held - expected.get(symbol, ZERO)
+            # No order makes a difference of less than a lot.
             if difference and (listing is None or abs(difference) >= listing.lot):
                 yield self._finding(
                     Code.HOLDING_DIFFERS,
@@ -238,6 +241,7 @@ class Comparison:
         for currency, expected in self._expected_cash().items():
             held = self._account.cash.get(currency, ZERO)
             short = expected - held
+            # Of a small account the tolerance is less than what rounding makes.
             if short > max(CENT, TOLERANCE * abs(expected)):
                 yield self._finding(
                     Code.CASH_SHORT,

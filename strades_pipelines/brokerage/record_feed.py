@@ -164,6 +164,7 @@ def _read_articles(cursor: "Cursor", index: Mapping[int, int], known: Known, eve
         cursor,
         FIRST_ARTICLES.format(since=literal(known.start), stored=known.stored),
         ["source", "article_id", "words", "knowledge_time", "recorded_at"],
+        # What is known at `known_at` counts there, and `end` is out here.
         known_at=known.end - timedelta(microseconds=1),
         where=f"knowledge_time >= {literal(known.start)}",
         order_by=("knowledge_time", "source", "article_id"),
@@ -229,6 +230,7 @@ def read_gaps(
         own = np.flatnonzero(listings == listing)
         closes = closed[own]
         reached_before = [microseconds(before[listing])] if listing in before else closes[:1].tolist()
+        # Bars come as they became known: a late one does not set back how far they reach.
         reached = np.maximum.accumulate([*reached_before, *closes.tolist()])[:-1]
         spans = zip(own.tolist(), reached.tolist(), opened[own].tolist(), strict=True)
         open_hours = stretches.get(listing)
@@ -254,6 +256,7 @@ def missing_slots(since: int, until: int, step: int, stretches: Sequence[tuple[i
         if closes <= since or opens >= until:
             continue
         length = min(step, closes - opens)
+        # Rounded up: the first slot that begins at `since` or later.
         start = opens + max(0, -(-(since - opens) // length)) * length
         slots = max(0, -(-(min(until, closes) - start) // length))
         if slots:

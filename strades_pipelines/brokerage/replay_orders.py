@@ -55,6 +55,7 @@ class ReplayOrders:
             fill = _fill(
                 self.orders[int(number)], listings, template, quantity, price, int(filled_at), int(time), opened
             )
+            # An order may be filled twice within one bar, and the id says no more than the bar.
             if parts[int(number)] > 1:
                 fill = replace(fill, content_id=base32_id(fill.content_id, str(parts[int(number)])))
             self.fills.append(fill)
@@ -79,10 +80,12 @@ class ReplayOrders:
             end = ends.get(number)
             if end is not None and done < order.quantity:
                 state = ENDS[int(end[4])]
+                # Rejected is only what nothing was filled of.
                 state = S.CANCELLED if done and state is S.REJECTED else state
                 reason = OTHER_DONE if int(end[4]) == FILLED else int(end[5])
                 events.append((state, moment(int(end[3])), done, OUTCOMES[reason]))
             elif not done:
+                # It stands at the end of the window.
                 events.append((S.ACCEPTED, order.decided_at, ZERO, None))
             rows += [
                 order_event_row(order.intent_id, state, at, sequence=place, filled=quantity, reason=reason)

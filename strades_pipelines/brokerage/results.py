@@ -40,6 +40,7 @@ def delete_vanished(cursor: "Cursor", wallet: str, rows: Sequence[Row]) -> None:
         rows: of results.equity, oldest first.
     """
     since = f"wallet = $1 AND time >= '{rows[0]['time'].isoformat()}'::timestamptz"
+    # A count first: a bar is hardly ever deleted.
     cursor.execute(f"SELECT count(*) FROM results.equity WHERE {since}", [wallet])
     [(stored,)] = cursor.fetchall()
     if stored > len(rows):
@@ -110,6 +111,7 @@ def _listing_rows(
     known = np.array([microseconds(fill.knowledge_time) for fill in fills], np.int64)
     brought = contribution(fills, known, times, closes)
     held = buy_and_hold(closes[:, np.newaxis], part)
+    # The last instant of all ends a day, too.
     last_of_day = np.flatnonzero(np.diff(times // DAY_LENGTH, append=np.iinfo(np.int64).max))
     days: list[Row] = [
         {
@@ -140,6 +142,7 @@ def _listing_rows(
 
 def equity_rows(wallet: str, curve: Curve, growth: Floats, benchmark: Floats, *, first: int = 0) -> list[Row]:
     """Rows of results.equity from the place `first` of the curve on, oldest first; all arrays of shape (n,)."""
+    # A fall is a part of the peak: of an account at 0 or below there is none.
     drawdown = growth / np.maximum.accumulate(growth) - 1 if np.all(growth > 0) else np.full(len(growth), np.nan)
     arrays = curve.times, curve.cash, curve.equity, growth, drawdown, benchmark
     columns = (array[first:].tolist() for array in arrays)
@@ -175,6 +178,7 @@ def round_trip_rows(wallet: str, fills: Sequence[Fill], *, since: datetime | Non
     return [
         _round_trip_row(wallet, sequence, trip)
         for sequence, trip in enumerate(trips)
+        # The last one always: `delete_joined_trips` goes by it.
         if sequence == last or since is None or trip.fills[-1].knowledge_time >= since
     ]
 

@@ -14,6 +14,7 @@ from strades_pipelines.brokerage.slippage import record_slippage
 from strades_pipelines.brokerage.trading_rows import Row, insert, insert_many
 from strades_pipelines.market.return_spread import return_spread
 
+# With a fixed seed the same sessions have the same band each time.
 DRAWS, SEED, CONFIDENCE = 1_000, 1994, 0.9
 STORED = "SELECT last_sequence, ended_at FROM results.return_statistics WHERE wallet = %s"
 TOUCH = """

@@ -116,6 +116,7 @@ class Sending:
             return True
         if not is_triggered(self._connection, self._journal.wallet, order, self._journal.now):
             return False
+        # What is over is ended by the gate: its group is left alone.
         return self._is_over(known) or self._cancelling.clear_group(order)
 
     def _is_over(self, known: OpenOrder) -> bool:
@@ -234,6 +235,7 @@ class Sending:
                     self._store_error(submit.known, error)
                 else:
                     self._fault = self._fault or error
+            # A halt may have come since these were gated: then the rest is held back.
             states = ask_states(self._connection, self._name, is_shared=self._is_shared) if left else None
         crash_point("trading.order_acknowledged")
         is_same = states is None or read_states(states) == self._states

@@ -17,7 +17,9 @@ from strades_pipelines.market.rounding import EXACT
 
 SEVERAL = "several"  # trading.wallets.strategy of a wallet with sleeves
 UNATTRIBUTED = "unattributed"
+# From lenient to strict: the state that counts is the `max` by this order.
 STRICTNESS = ("active", "reducing", "halted", "retiring", "retired", "gone")
+# A sleeve of such a name would own what is nobody's, a person's, or was done outside.
 RESERVED_NAMES = frozenset({UNATTRIBUTED, "person", "external"})
 SLEEVES = """
     SELECT s.sleeve, s.strategy, s.parameters, s.instruments, s.capital_percent, s.opened_at, state.state, state.reason

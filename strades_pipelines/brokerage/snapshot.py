@@ -19,5 +19,6 @@ def read_snapshot(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
+        # Before the reset: psycopg changes neither within a transaction.
         connection.rollback()
         connection.isolation_level = connection.read_only = None

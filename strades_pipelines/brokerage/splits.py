@@ -185,12 +185,14 @@ def book_splits(
     withdrawn = _withdrawn(wallet, stated)
     for split in withdrawn:
         halt_for_finding(connection, _withdrawal(wallet, split), now=now)
+    # Committed here: a SplitError below would take the finding back with the rest.
     if withdrawn:
         connection.commit()
         wallet = load_wallet(connection, wallet.name)
     due = _due(connection, wallet, stated)
     if not due:
         return wallet
+    # All are checked before the first is booked.
     for one in due:
         _check_bars(connection, wallet, one)
     for place, one in enumerate(due):

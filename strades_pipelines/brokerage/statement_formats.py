@@ -18,6 +18,7 @@ from strades_pipelines.market.amounts import CURRENCY, amount_fault
 from strades_pipelines.market.ledger_chain import FLOWS, INCOME
 
 MOST_ROWS, MOST_FAULTS = 200_000, 20
+# At most two digits of an exponent: `1e999999` is a number of a million digits.
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 # A date of Alpaca's is a day in New York.
 NEW_YORK = ZoneInfo("America/New_York")
@@ -71,6 +72,7 @@ def read_statement(body: bytes, format_name: str) -> list[StatementTrade | State
         StatementError: another format than that, or rows that cannot be read; all of them are named.
     """
     statement_format = FORMATS[format_name]
+    # Bound before the `try`, as its handlers name the line.
     lines = csv.reader("")
     try:
         lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)

@@ -103,6 +103,7 @@ def import_statement(
                 file_name=file_name, format_name=format_name,
             )  # fmt: skip
         except StatementError as error:
+            # All is taken back but that somebody tried it: that is logged in a transaction of its own.
             connection.rollback()
             command_id = log_command(connection, request, {"file_name": file_name, "format": format_name})
             log_outcome(connection, command_id, f"refused: {error.faults[0]}", now=request.at)

@@ -60,6 +60,7 @@ class StreamDesk:
         try:
             while True:
                 await self._records.wait()
+                # Before the pass: what is stored during it sets the event again.
                 self._records.clear()
                 await asyncio.to_thread(self.decide)
         finally:

@@ -65,6 +65,7 @@ def read_heard_rows(
         stored_by: in the versions that were stored at this time.
         where: further conditions, in SQL.
     """
+    # What was heard from `start` on may have happened so much earlier.
     first = wanted.start - (HEARD_WITHIN if wanted.is_heard else timedelta(0))
     conditions = [
         f"listing_id IN ({', '.join(map(str, index))})",

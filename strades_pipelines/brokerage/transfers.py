@@ -64,6 +64,7 @@ def transfer(connection: Connection, moved: Transfer, request: Request) -> bool:
         "currency": moved.currency,
         "at": moved.at.isoformat(),
         "to": moved.to,
+        # No id of an amount that is no number, whose refusal is logged all the same.
         "movement_id": moved.movement_id if moved.amount.is_finite() else None,
     }
     # Sorted: two transfers in opposite directions lock in the same order, and so cannot deadlock.
@@ -73,6 +74,7 @@ def transfer(connection: Connection, moved: Transfer, request: Request) -> bool:
             load_wallet(connection, name)
             connection.rollback()
             locks.enter_context(wallet_lock(connection, name))
+        # Once more, under the locks: a wallet may have changed while they were waited for.
         wallets = {name: load_wallet(connection, name) for name in names}
         command_id = log_command(connection, request, arguments)
         try:

@@ -184,6 +184,7 @@ def _owner_statuses(
             yield OwnerStatus(name, None, None, None, None, None, realised, positions)
         else:
             capital = sleeve.part_of(wallet.opening_cash)
+            # The wallet's own reason is told with the wallet.
             reason = sleeve.state_reason if sleeve.state != wallet.state else None
             yield OwnerStatus(
                 name, sleeve.strategy, sleeve.parameters, capital, sleeve.state, reason, realised, positions

@@ -39,6 +39,7 @@ def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
     stack = [(root, Place(name, type(root), ""))]
     while stack:
         value, place = stack.pop()
+        # Two names for one tuple are no matter: what it holds is looked at by itself.
         if type(value) is not tuple:
             first = OUTSIDE if id(value) in known else seen.get(id(value))
             if first:

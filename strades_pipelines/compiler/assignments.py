@@ -71,6 +71,7 @@ class Assignments(Calls):
             return
         if not isinstance(node.value, ast.Tuple) or len(node.value.elts) != len(target.elts):
             raise self.refuse(node, "an assignment to several names from one value")
+        # All of them before one is put there: `a, b = b, a`.
         values = [self.value(value) for value in node.value.elts]
         for one, value in zip(target.elts, values, strict=True):
             self.store(one, value)
@@ -215,6 +216,7 @@ class Assignments(Calls):
 
     def allocate(self, kind: str) -> Any:
         """A place for a local number."""
+        # At the entry: within a loop each round would take more of the stack.
         return ir.IRBuilder(self.entry).alloca(TYPES[kind])
 
     def row(self, node: ast.expr) -> Any:

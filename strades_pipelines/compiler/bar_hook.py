@@ -46,6 +46,7 @@ class BarHook:
         names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
         self.loaded = Counter(node.id for node in names if isinstance(node.ctx, ast.Load))
         self.stored = Counter(node.id for node in names if not isinstance(node.ctx, ast.Load))
+        # A name that is set twice may stand for either.
         self.aliases = {name: value for name, value in self._assigned() if self.stored[name] == 1}
         self.uses: dict[str, list[Use]] = {}
         for k, statement in enumerate(self.body):
@@ -95,6 +96,7 @@ class BarHook:
         at = calls[0].statement
         line = self.body[at]
         value = line.test if isinstance(line, ast.If) else getattr(line, "value", None)
+        # A bar for which the hook has returned before does not come to it.
         leaves = any(isinstance(node, ast.Return) for before in self.body[:at] for node in ast.walk(before))
         if leaves or not isinstance(line, ast.Assign | ast.AnnAssign | ast.Expr | ast.If) or value is None:
             return None

@@ -67,6 +67,7 @@ def find_indicators(shape: Shape, hook: str, base: type, numbers: Sequence[str])
     # What calls the hook itself, or hands the strategy to a function, may update what it likes.
     if found is None or named[hook] or any(map(_hands_itself_on, trees)):
         return ()
+    # A name that is set anew is the strategy, or the bar, no longer.
     if found.stored[found.me] or found.stored[found.bar]:
         return ()
     alone = [name for name in found.uses if found.is_used_alone(name, named[name])]

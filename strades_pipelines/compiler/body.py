@@ -118,6 +118,7 @@ class Body(Loops):
 
     def reopen(self, block: Any) -> None:
         """Go on at the end of a block that was left."""
+        # The `unreachable` that it was left with.
         block.instructions.pop()
         block.terminator = None
         self.builder.position_at_end(block)
@@ -134,6 +135,7 @@ class Body(Loops):
         self.program.define(self.llvm, returns, raises=self.raised)
         for block, value in ends:
             self.builder.position_at_end(block)
+            # Where it can raise it returns whether it did, and its number by a pointer.
             if not self.raised:
                 self.builder.ret_void() if value is None else self.builder.ret(value)
                 continue
@@ -244,6 +246,7 @@ class Body(Loops):
     def do_If(self, node: ast.If) -> None:  # noqa: N802
         condition = self.attempt(self.truth, node.test)
         then, other, after = (self.llvm.append_basic_block(name) for name in ("then", "else", "after"))
+        # Both ways are lowered also where the test cannot be: for further reasons.
         self.builder.cbranch(condition or BOOL(False), then, other)
         before, ends = set(self.assigned), []
         for start, statements in ((then, node.body), (other, node.orelse)):

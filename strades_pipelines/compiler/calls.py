@@ -175,6 +175,7 @@ class Calls(Operators):
         """A call, its error handed on."""
         given = list(self.memory.values())
         if self.hot and not function.hot:
+            # What is not hot works on the arrays themselves, and is given them in place of the copies.
             given = [self.memory[name] for name in (*ARRAYS, *MEMORY[2:])]
         for argument in arguments:
             if isinstance(argument, Object) and argument.base_f is not None:

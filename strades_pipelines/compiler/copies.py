@@ -85,6 +85,7 @@ def _define(module: ir.Module, name: str, slots: Slots, source: int, target: int
     """Copy numbers from the arrays that begin at one argument to those that begin at another."""
     made = _declared(module, name)
     builder = ir.IRBuilder(made.append_basic_block("entry"))
+    # Sorted: machine code is kept by the program's text, and a set has another order in each process.
     for memory, at in sorted(slots):
         kind, which = TYPES[memory], list(TYPES).index(memory)
         places = [builder.gep(made.args[side + which], [INT(at)], source_etype=kind) for side in (source, target)]

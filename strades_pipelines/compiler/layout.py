@@ -160,6 +160,7 @@ class Unpacker:
     def _number(self, held: float, entry: Field, f: int, n: int) -> float:
         if entry.kind == "float":
             return self._floats[f + entry.f]
+        # A truth value stays one.
         return type(held)(self._integers[n + entry.n])
 
     def _objects(self, values: list[object], shape: Shape, f: int, n: int) -> None:

@@ -113,12 +113,14 @@ class Loop:
         prefetch = module.declare_intrinsic(
             "llvm.prefetch", [POINTER], ir.FunctionType(VOID, [POINTER] + [ir.IntType(32)] * 3)
         )
+        # Behind the last row there may be nothing: a prefetch never fails.
         ahead = builder.add(k, INT(AHEAD))
         for column in self.sparse:
             place = builder.gep(self.arrays[5], [INT(column)], source_etype=POINTER)
             address = builder.load(place, typ=POINTER)
             address.set_metadata("invariant.load", module.add_metadata([]))
             where = builder.gep(address, [ahead], source_etype=INT)
+            # A read of data, to be kept in all caches.
             builder.call(prefetch, [where, *(ir.IntType(32)(number) for number in (0, 3, 1))])
 
     def dispatch(self, k: Any) -> None:

@@ -41,6 +41,7 @@ def load(text: str, signatures: dict[str, Any], errors: Sequence[str], folder: P
         module.verify()
         _optimize(module, target)
         _write(known, target.emit_object(module))
+    # Of nothing: the code comes as an object file.
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
     engine.add_object_file(binding.ObjectFileRef.from_data(known.read_bytes()))
     engine.finalize_object()

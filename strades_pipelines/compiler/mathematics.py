@@ -40,6 +40,7 @@ def call(builder: ir.IRBuilder, name: str, given: Sequence[Any], fail: Raise) ->
         fail(builder.fcmp_ordered("<", x, DOUBLE(0.0)), "ValueError", _said(name, -1.0))
         return Number(call_intrinsic(builder, "llvm.sqrt", [x]), "float")
     made = call_library(builder, name, given)
+    # What comes of NaN is NaN, and no error.
     came_of_nan = builder.fcmp_unordered("uno", x, given[-1])
     is_nan = builder.fcmp_unordered("uno", made, made)
     fail(builder.and_(is_nan, builder.not_(came_of_nan)), "ValueError", DOMAIN)

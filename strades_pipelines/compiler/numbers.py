@@ -60,6 +60,7 @@ def to_exact(builder: ir.IRBuilder, number: Number, fail: Raise | None) -> Any:
         if abs(number.value.constant) > EXACT:
             fail(BOOL(True), PER_EVENT, NOT_EXACT)
     else:
+        # Both ends by one comparison: below the range it wraps to a large number.
         wide = builder.icmp_unsigned(">", builder.add(number.value, INT(EXACT)), INT(2 * EXACT))
         fail(wide, PER_EVENT, NOT_EXACT)
     return to_float(builder, number)

@@ -193,4 +193,5 @@ def _is_plain_class(cls: type) -> bool:
     is_callable = any("__call__" in vars(part) for part in cls.__mro__)
     if issubclass(cls, type | ModuleType | list | tuple) or is_callable or not cls.__dictoffset__:
         return False
+    # Else code of the class comes between each name and its value.
     return cls.__getattribute__ is object.__getattribute__

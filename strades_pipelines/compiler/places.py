@@ -102,6 +102,7 @@ class Places:
             return index
         elif not isinstance(index, ir.Constant):
             below = lambda: self.builder.icmp_unsigned("<", self.builder.add(index, count), count)  # noqa: E731
+            # Unsigned: below 0 it is a large number, and found by the same comparison.
             self.fail(self.builder.icmp_unsigned(">=", index, count), "IndexError", text, per_event=below)
             return index
         self.fail(self.builder.icmp_unsigned(">=", index, count), "IndexError", text)

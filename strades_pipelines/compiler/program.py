@@ -62,6 +62,7 @@ class Used:
         """Whether it is still what it was."""
         space = self.space
         now = space.get(self.name, self) if isinstance(space, Mapping) else getattr(space, self.name, self)
+        # By its text: a number may be another object, and `==` takes 0.0 for -0.0 and no NaN for itself.
         return now is self.value or (type(now) is type(self.value) and repr(now) == repr(self.value))
 
 
@@ -116,6 +117,7 @@ class Program:
     @cached_property
     def lengths(self) -> Any:
         """The metadata of a load of a place or length."""
+        # Never below 0, and no more than a memory holds: LLVM leaves out what that rules out.
         return self.module.add_metadata([INT(0), INT(1 << 48)])
 
     @property

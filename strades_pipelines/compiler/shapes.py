@@ -81,6 +81,7 @@ class Shape:
 
     @cached_property
     def _hash(self) -> int:
+        # Without `unplaced`, which cannot be hashed.
         return hash((self.cls, self.fields, self.f_size, self.n_size))
 
     def get(self, name: str) -> Field | None:

@@ -85,6 +85,8 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress, is_scheduled
             raise BackupError(f"{path}: expected a file to write, was {error.strerror}") from None
     try:
         with stopping.at_stop(lambda: part.unlink(missing_ok=True)), psycopg.connect(url) as connection:
+            # The transaction stays open until the end: an exported snapshot ends with it, and with that what pg_dump
+            # reads by.
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             row = connection.execute("SELECT pg_export_snapshot(), now()").fetchone()
             assert row is not None
@@ -101,6 +103,7 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress, is_scheduled
         part.rename(file)  # a file of that name is whole
     finally:
         part.unlink(missing_ok=True)
+    # Once the file has its name: a row without a file would keep the alert BackupOld silent.
     _record(url, file, manifest, is_scheduled=is_scheduled)
     return manifest
 
@@ -189,6 +192,7 @@ def make_key(key: Path) -> bytes:
     if not key.exists():
         key.parent.mkdir(parents=True, exist_ok=True)
         part = key.with_name(f"{key.name}.{os.getpid()}")
+        # The mode first: a key that is written into a file of the usual mode can be read for a moment.
         part.touch(mode=0o600)
         part.write_bytes(secrets.token_bytes(32))
         with suppress(FileExistsError):

@@ -77,6 +77,7 @@ def load(
         return NOTHING
     types = column_types(cursor, table)
     rows = _stamped(rows, types, now)
+    # What a crash of the server loses is loaded again: the cursor is lost with the rows, and the bodies are stored.
     cursor.execute("SET LOCAL synchronous_commit = off")
     if single_writer and _uncast(rows, types) and _nothing_between(cursor, table, rows, key):
         _copy(cursor, table, rows)
@@ -136,6 +137,7 @@ def copy_frame(cursor: "Cursor", table: str, rows: pa.Table) -> str:
 
 def _frame(cursor: "Cursor", rows: pa.Table, types: Mapping[str, str]) -> str:
     """Copy the rows into a temporary table; returns SQL for them, as `n`, with the columns' own types."""
+    # Otherwise each DROP of a table that is not there is a notice.
     cursor.execute("SET LOCAL client_min_messages = warning")
     cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming, pg_temp.changed")
     cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
@@ -166,6 +168,7 @@ def _found(table: str, leading: Sequence[str], last: str, stretch: Mapping[str, 
     """SQL: the first stored key from the least on is not beyond the greatest (ORDER BY keeps to the index)."""
     least, greatest = (Literal(stretch[f"{last}_{end}"]).as_string() for end in ("min", "max"))
     same = "".join(f'"{name}" = {Literal(stretch[name]).as_string()} AND ' for name in leading)
+    # Where no key follows, the comparison is NULL.
     return f'((SELECT "{last}" FROM {table} WHERE {same}"{last}" >= {least} ORDER BY 1 LIMIT 1) <= {greatest}) IS TRUE'
 
 

@@ -96,6 +96,7 @@ class ContentHash:
             column = table[name].combine_chunks()
             if column.null_count:
                 raise ColdStoreError(f"expected values in {name}, was none in {column.null_count} rows")
+            # Names and lengths, so that no two tables have the same bytes by running together.
             self._digest.update(f"{name} {len(column)} ".encode())
             self._digest.update(_column_bytes(column))
 
@@ -226,6 +227,7 @@ def stage_rows(cursor: Any, rows: pa.Table) -> None:
     cursor.execute("SET LOCAL client_min_messages = warning")
     cursor.execute("DROP TABLE IF EXISTS pg_temp.cold_rows")
     cursor.adbc_ingest("cold_rows", rows, mode="create", temporary=True)
+    # Nobody analyzes a temporary table by itself, and the planner would guess its size.
     cursor.execute("ANALYZE pg_temp.cold_rows")
 
 

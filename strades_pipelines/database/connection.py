@@ -176,6 +176,7 @@ def _terminate_backends(url: str | None, name: str) -> None:
     with suppress(Exception):
         if url is None:
             url = running_url()
+        # Under another name than this process's: otherwise it could end itself before the others.
         with psycopg.connect(
             url, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
         ) as connection:

@@ -38,6 +38,7 @@ def table_hashes(url: str | None = None, *, snapshot: str | None = None) -> dict
     """
     with connect(url) as connection:
         if snapshot is not None:
+            # Only a transaction of this level takes over a snapshot, and only before its first query.
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
         tables = [(schema, name) for schema, name in connection.execute(TABLES)]
@@ -47,6 +48,7 @@ def table_hashes(url: str | None = None, *, snapshot: str | None = None) -> dict
 
 def _hash(connection: psycopg.Connection, schema: str, name: str) -> str:
     digest = hashlib.sha256()
+    # Sorted by hash: its digits sort alike under every collation, which texts do not.
     query = sql.SQL("COPY (SELECT md5(t::text) FROM {} AS t ORDER BY 1) TO STDOUT").format(sql.Identifier(schema, name))
     with connection.cursor().copy(query) as rows:
         for row in rows:

@@ -24,6 +24,7 @@ def psql_program() -> str:
 
 def environment(url: str) -> dict[str, str]:
     """The environment in which PostgreSQL's programs connect to the database of a URL."""
+    # A PGHOST or PGPASSWORD of the user's own would fill in what the URL leaves out.
     others = {name: value for name, value in os.environ.items() if name not in _variables().values()}
     return {**others, **libpq_variables(url)}
 

@@ -93,6 +93,7 @@ def _delete_a_mark(server: EmbeddedServer, archive: Path, world: str, drill: Dri
         deleted_at = connection.execute("SELECT clock_timestamp()").fetchone()
         connection.execute("DELETE FROM ops.recovery_marks WHERE drill = %s", [drill.drill])
         begun = time.monotonic()
+        # A segment that is not full would wait for `archive_timeout`.
         segment = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
     progress("waiting for the archive")
     while not (segments(archive) / f"{segment}{SUFFIX}").exists():

@@ -115,15 +115,18 @@ def restore(
                 "(`strades up`, containers, psql), or --disconnect ends the sessions"
             )
         try:
+            # Of a restore that was killed.
             drop_database(server, beside)
             progress("restoring")
             known = read_migrated_definitions(server, beside, world)
             _load(file, _make(server, beside), known.code | known.of_tables_of_dbt)
             _take_over(server, beside)
             progress("hashing every table")
+            # Before the migrations, which may change rows.
             _compare(manifest.hashes, table_hashes(database_url(beside)))
             progress("bringing the schema up to date")
             migrate(database_url(beside), world=world)
+            # An archive that was signed here is whole; another may have left out a trigger, and nobody would miss it.
             if not own:
                 check_nothing_is_missing(file, database_url(beside), known)
             _swap(server, beside, name)
@@ -157,6 +160,7 @@ def _make(server: psycopg.Connection[Any], name: str) -> str:
     server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
     server.execute(sql.SQL("CREATE ROLE {}").format(role))
     set_password(server, RESTORE_ROLE, password)
+    # Only a member of a role, or a superuser, may make a database that the role owns.
     server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
     create_database(server, name, owner=RESTORE_ROLE)
     for owner in (APP_ROLE, DBT_ROLE, DASHBOARD_ROLE):  # who owns schemas must be allowed to make them
@@ -175,6 +179,8 @@ def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
     """Run the archive by the URL of the role without rights, then see that it made no code but what is known."""
     with psycopg.connect(session_url(url)) as connection:
         server_version = connection.info.server_version // 10000
+    # pg_restore may be newer than the server, which refuses a setting that it does not know. Such errors are sorted out
+    # afterwards; a server that knows them all ends the restore at its first error.
     harmless = {line for line, since in SETTINGS.items() if server_version < since}
     stop = [] if harmless else ["--exit-on-error"]
     done = call_tool("pg_restore", [*stop, f"--dbname={urlsplit(url).path[1:]}", str(file)], url)
@@ -203,6 +209,7 @@ def _take_over(server: psycopg.Connection[Any], name: str) -> None:
         session_url(in_database(server_url(), name)), options="-c search_path=pg_catalog", autocommit=True
     ) as inside:
         inside.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(*roles))
+        # What it owned is given away by now: this takes its rights.
         inside.execute(sql.SQL("DROP OWNED BY {}").format(roles[0]))
         revoke = sql.SQL("REVOKE CREATE ON DATABASE {} FROM {}")
         inside.execute(revoke.format(sql.Identifier(name), sql.Identifier(DASHBOARD_ROLE)))
@@ -217,6 +224,7 @@ def _swap(server: psycopg.Connection[Any], beside: str, name: str) -> None:
     rename, replaced = sql.SQL("ALTER DATABASE {} RENAME TO {}"), f"{name}_replaced"
     drop_database(server, replaced)
     with server.transaction():
+        # With a time, so that it waits for their end: a database is renamed only while nobody is in it.
         server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
         server.execute(rename.format(sql.Identifier(name), sql.Identifier(replaced)))
         crash_point("backup.renamed")

@@ -108,12 +108,14 @@ def create_roles(connection: psycopg.Connection) -> None:
             connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(DASHBOARD_ROLE)))
         limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
         connection.execute(limit.format(sql.Identifier(DASHBOARD_ROLE), sql.Literal(DASHBOARD_CONNECTIONS)))
+        # Last: roles that were not made to the end have no such comment, and are made again.
         connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(service, sql.Literal(MADE)))
 
 
 def _set_session_settings(connection: psycopg.Connection, role: str) -> None:
     for name, value in SESSION_SETTINGS.items():
         try:
+            # A savepoint: a setting that is refused must not take the roles back.
             with connection.transaction():
                 statement = sql.SQL("ALTER ROLE {} SET {} = {}")
                 connection.execute(statement.format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value)))
@@ -164,6 +166,7 @@ def create_database(connection: psycopg.Connection, name: str, *, owner: str | N
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*names))
     else:
+        # Not template1, in which anybody may have made something, in any encoding.
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(*names))
 
 

@@ -113,6 +113,7 @@ def _time_of(name: str, world: str) -> datetime | None:
         found = datetime.strptime(name, f"{world}-%Y%m%dT%H%M%SZ.backup").replace(tzinfo=UTC)
     except ValueError:
         return None
+    # `strptime` also takes what we never write, such as a month of one digit.
     return found if NAME.format(world=world, at=found) == name else None
 
 

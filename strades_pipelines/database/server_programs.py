@@ -66,11 +66,13 @@ class ServerPrograms:
             return []
         ids = [f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
         cluster = next((place for place in self.clusters if place.exists()), None)
+        # A cluster that was made in a user namespace belongs to root outside of it.
         if cluster is not None and cluster.stat().st_uid == 0:
             return ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
         if self._nobody_may_enter():
             return ["setpriv", *ids] if shutil.which("setpriv") else [sys.executable, "-c", _DROP]
         sets = [f"--{name}=-all,+{_capability()}" for name in ("bounding-set", "inh-caps", "ambient-caps")]
+        # Without no_setuid_fixup the kernel takes the capability away with the change of the user.
         return ["setpriv", "--securebits=+no_setuid_fixup", *sets, *ids]
 
     def needs_namespace(self) -> bool:

@@ -37,6 +37,7 @@ def table_columns() -> dict[str, tuple[Column, ...]]:
     text = "\n".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
     tables = {name: tuple(_columns(body)) for name, body in TABLE.findall(text)}
     for name, body in ADDED.findall(text):
+        # So that its lines look as those of CREATE TABLE.
         tables[name] += tuple(_columns(body.replace("ADD COLUMN", "   ")))
     for name, body in DROPPED.findall(text):
         gone = re.findall(r"DROP COLUMN (\w+)", body)

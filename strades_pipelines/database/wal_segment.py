@@ -60,6 +60,7 @@ def _write_new(segment: Path, copy: Path) -> None:
     part = copy.with_name(copy.name + ".part")
     try:
         with segment.open("rb") as source, part.open("wb") as file:
+            # Without a name and a time: the same segment gives the same bytes.
             with gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
                 shutil.copyfileobj(source, packed, BLOCK)
             file.flush()

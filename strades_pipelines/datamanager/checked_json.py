@@ -98,6 +98,7 @@ def check(document: Any, schema: str) -> None:
 
 def excerpt(value: object) -> str:
     """A value for a one-line message: JSON, at most 60 characters."""
+    # A message may be logged: no user and password of an address in it.
     text = USER_INFO.sub("//***@", json.dumps(value, default=str, ensure_ascii=True))
     return text if len(text) <= 60 else text[:57] + "..."
 

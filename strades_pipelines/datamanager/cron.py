@@ -72,9 +72,11 @@ def ticks(expression: str, start: datetime, end: datetime) -> Iterator[datetime]
     minutes, hours, days, months, weekdays = (
         sorted(_values(part, low, high)) for part, (_, low, high) in zip(expression.split(" "), FIELDS, strict=True)
     )
+    # What begins with `*`, a step behind it too, is no given day: as cron has it.
     either = "*" not in (expression.split(" ")[2][0], expression.split(" ")[4][0])
     day = start.replace(hour=0, minute=0, second=0, microsecond=0)
     while day < end:
+        # Sunday is 0 in cron and 7 in ISO 8601.
         fits = day.day in days, day.isoweekday() % 7 in weekdays
         if day.month in months and (any(fits) if either else all(fits)):
             found = (day.replace(hour=hour, minute=minute) for hour in hours for minute in minutes)

@@ -147,6 +147,7 @@ def reserve(
 
 def after_pause(state: HostState, now: datetime, seconds: float, reason: str) -> HostState:
     """The state of a host that asked for patience: all requests wait, a day at most."""
+    # Far more seconds are no `timedelta`.
     until = now + min(timedelta(seconds=min(seconds, 1e9)), LONGEST_PAUSE)
     if state.blocked_until is not None and state.blocked_until >= until:
         return state
@@ -158,6 +159,7 @@ def after_failure(state: HostState, now: datetime, weight: int, reason: str) -> 
     state = replace(state, failures=state.failures + weight)
     if not state.is_open:
         return state
+    # The tenth power is beyond the longest one already, and a larger one would be no `timedelta` some day.
     cool_down = min(FIRST_COOL_DOWN * 2 ** min(state.probes, 10), LONGEST_COOL_DOWN)
     return after_pause(state, now, cool_down.total_seconds(), reason)
 
@@ -228,6 +230,7 @@ class HostLimits:
             self.connection.execute(BRIEFLY)
             row = self.connection.execute(LOCKED, [host]).fetchone()
             if row is None:
+                # Another process may make it first: it is read once more.
                 self.connection.execute(NEW, [host, LONG_AGO, LONG_AGO])
                 row = self.connection.execute(LOCKED, [host]).fetchone()
             assert row is not None  # nothing deletes from the table

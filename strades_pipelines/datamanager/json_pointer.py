@@ -21,6 +21,7 @@ def resolve(root: Any, pointer: str) -> Any:
                 node = node.get(part.replace("~1", "/").replace("~0", "~"), ABSENT)
         elif isinstance(node, list) and part == "-1":
             node = node[-1] if node else ABSENT
+        # `isdigit` alone takes ² too, of which `int` makes nothing.
         elif isinstance(node, list) and part.isascii() and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
         else:

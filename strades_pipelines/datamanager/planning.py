@@ -197,6 +197,7 @@ def _url(ask: Ask, website: Website, instrument: Instrument | None, asked: Windo
         times = {"start": asked[0], "end": asked[1], "last": asked[1] - timedelta(seconds=seconds)}
         words |= {name: _stamp(time, ask.time_unit) for name, time in times.items()}
         words |= {"month": f"{asked[0]:%Y-%m}", "yyyymm": f"{asked[0]:%Y%m}"}
+    # A symbol may have a slash in it.
     path = PLACE.sub(lambda found: quote(words[found[1]], safe=""), ask.url.removeprefix("{url}"))
     path = website.url + path if ask.url.startswith("{url}") else path
     query = {name: PLACE.sub(lambda found: words[found[1]], template) for name, template in ask.parameters.items()}
@@ -215,6 +216,7 @@ def _answers(request: Request, newest: Answer, ask: Ask, now: datetime) -> bool:
 
 def _conditional(request: Request, newest: Answer | None) -> Request:
     """With the marks of the newest answer, if to the very same URL, so that an unchanged body is not sent again."""
+    # That one page is unchanged says nothing of the others.
     if newest is None or newest.url != request.url or request.paging is not None:
         return request
     return replace(request, etag=newest.etag, last_modified=newest.last_modified)

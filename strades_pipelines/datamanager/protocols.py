@@ -122,6 +122,7 @@ def _refuse_literal_keys(ask: Mapping[str, Any]) -> None:
     """A protocol is in git: what its name says is a key must come from the environment."""
     for where in ("parameters", "headers"):
         for name, value in ask.get(where, {}).items():
+            # A value with a `{` is filled in from elsewhere.
             if is_secret_name(name) and "{" not in value:
                 raise CheckError(f"ask.{where}.{name}: expected no key here; {KEY_BELONGS}")
     if any(is_secret_name(name) for name, _ in parse_qsl(urlsplit(ask["url"]).query)):

@@ -44,6 +44,7 @@ def reach_start(span: Span | None, *, step_seconds: int, now: datetime) -> datet
         return EPOCH
     step = timedelta(seconds=step_seconds)
     back = timedelta(seconds=span.seconds or (span.bars or 1) * step_seconds)
+    # Rounded up: a bar that began before is not served whole.
     return EPOCH - (EPOCH - (now - back)) // step * step
 
 

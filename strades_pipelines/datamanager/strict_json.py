@@ -68,6 +68,7 @@ def _parse(body: bytes, parse_float: Callable[[str], Any]) -> tuple[Any, list[In
     def integer(text: str) -> Any:
         try:
             return int(text)
+        # Python refuses to read longer ones, whose time grows with the square of their length.
         except ValueError:
             return invalid("expected integers of at most 4300 digits, was more")
 

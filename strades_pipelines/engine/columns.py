@@ -54,6 +54,7 @@ class Columns:
     def kinds(self) -> tuple[int, ...]:
         """The kinds that occur."""
         first = int(self.kind[0]) if len(self) else 0
+        # Strides of 0: one number n times, of which the first tells all.
         if self.kind.strides == (0,) or not np.any(self.kind != first):
             return (first,)
         return tuple(np.flatnonzero(np.bincount(self.kind, minlength=TIMER)).tolist())

@@ -60,6 +60,7 @@ def _checked(number: int, stream: Iterable[Columns]) -> Iterator[Columns]:
 
 def joined(parts: Sequence[Columns]) -> Columns:
     """Blocks one after the other."""
+    # Of empty blocks one stands for all: it has the columns' types.
     parts = [part for part in parts if len(part)] or list(parts[:1])
     if len(parts) == 1:
         return parts[0]
@@ -115,6 +116,7 @@ def in_order(block: Columns) -> Columns:
         return block
     # On few pages, as in `interleaved`: to touch new ones took longer than to put the events in order.
     columns = zip(block.arrays, _space(block.arrays, len(block)), strict=True)
+    # Not the mode `raise`, in which NumPy fills a buffer first and copies it to `out`.
     return Columns(*(column.take(order, out=made, mode="clip") for column, made in columns))
 
 

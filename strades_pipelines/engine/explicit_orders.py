@@ -69,6 +69,7 @@ class ExplicitOrders:
             rounds += 1
             if rounds > account.capacity:
                 raise ValueError("on_order answers every order with another one")
+            # Up to the count of now: what `on_order` adds meanwhile is taken up in the next round.
             for q in range(account.count):
                 order = account.orders[account.queue[q]]
                 if order.state == NEW:

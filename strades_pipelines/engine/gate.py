@@ -133,6 +133,7 @@ class Gate:
         lot = self.lot[i]
         if lot == 0.0 or not abs(quantity) < 9.0e15 * lot:
             return quantity  # not finite, or beyond 2**53 lots, of which a float holds no exact count
+        # 1e-9: 0.3 / 0.1 is a little less than 3.
         amount = multiple(math.floor(abs(quantity) / lot + 1e-9), lot)
         return amount if quantity > 0 else -amount
 
@@ -249,6 +250,7 @@ class Gate:
             short += worth
             if self.asks_margin:
                 margin += abs(worth) * self.margin[j]
+        # -1 is the instrument of the order, which nothing need be under way for.
         for k in range(-1, account.busy_count):
             j = i if k < 0 else account.busy[k]
             if k < 0 or j != i:

@@ -41,6 +41,7 @@ class Lease:
         try:
             self._memory = self.free[pages].pop()
         except IndexError:
+            # One more: the system aligns to small pages, and these begin at a multiple of a large one.
             self._memory = mmap.mmap(-1, (pages + 1) * PAGE)
             if hasattr(mmap, "MADV_HUGEPAGE"):
                 self._memory.madvise(mmap.MADV_HUGEPAGE)

@@ -34,6 +34,7 @@ def refused_bodies(
         for fetch_id, protocol, given, fetched_at, answered_at, asked, sha256 in new:
             urls[fetch_id] = asked
             try:
+                # The same bytes took too long once already: they would hold up each run again.
                 if (refusal := known.get((source, protocol, bytes(sha256)))) is not None:
                     raise BodyRefused(refusal)
                 body = stored_body(cursor, fetch_id)
@@ -42,6 +43,7 @@ def refused_bodies(
                 )
             except (BodyRefused, BodyCorrupt, ProtocolError) as error:
                 refused[fetch_id] = one_line(str(error))
+    # `load_stored` has connections of its own: no transaction is left open beside theirs.
     connection.commit()
     if refused:
         load_stored(url=url, now=now, fetch_ids=tuple(refused), refusals=refused)

@@ -115,14 +115,17 @@ def archive_month(
             cursor.execute(query)
             reader = cursor.fetch_record_batch()
             written = write_parquet(reader, reader.schema, file)
+            # Ended before the upload, which may take minutes: a snapshot that is open holds back vacuum.
             connection.rollback()
             if not written.row_count:
                 return None
             progress(f"{written.row_count:,} trades of {month:%Y-%m}: {written.size / 1e6:.1f} MB")
             path = f"{TABLE}/{month:%Y-%m}/{written.sha256}.parquet"
             crash_point("archive.written")
+            # The hash is part of the path: two processes, or two tries, never write over a file that is noted.
             upload(file, path, written.sha256)
         crash_point("archive.uploaded")
+        # Read back whole before anything is deleted: the store may have kept less than it was sent.
         verify_month(written, path)
         crash_point("archive.verified")
         try:
@@ -196,6 +199,7 @@ def _known(cursor: "Cursor", month: date) -> ColdMonth | None:
 def _drop(cursor: "Cursor", month: date, written: Written, path: str, query: str, rows: str, now: datetime) -> None:
     """Note the month and delete its rows, if they are those of the file; commits nothing."""
     cursor.execute(LOAD_LOCK)
+    # The same query a second time, now under the lock: rows that changed since the first have to stay.
     cursor.execute(query)
     content = ContentHash()
     for batch in cursor.fetch_record_batch():

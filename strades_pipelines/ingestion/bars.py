@@ -51,6 +51,7 @@ def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | N
         raise GivenError(str(error)) from None
     step = seconds * 1_000_000
     if calendar == ALWAYS_OPEN:
+        # Grid of the clock: without sessions a bar begins at a multiple of its length since 1970.
         return Bars(stamps, stamps + step, stamps % step != 0)
     known = known_sessions(calendar, stamps, last_year)
     if seconds < DAY_SECONDS:
@@ -87,6 +88,7 @@ def _opening_clocks(known: Sessions) -> NDArray[np.int64]:
 def _clocks(stamps: Times, time_zone: str) -> NDArray[np.int64]:
     """What a zone's clocks show at each instant, seconds since midnight."""
     zone = ZoneInfo(time_zone)
+    # One by one, as NumPy knows no time zones.
     local = [(EPOCH + timedelta(microseconds=stamp)).astimezone(zone) for stamp in stamps.tolist()]
     return np.array([3600 * time.hour + 60 * time.minute + time.second for time in local], np.int64)
 
@@ -99,6 +101,7 @@ def known_sessions(calendar: str, stamps: Times, last_year: int) -> Sessions:
     """
     oldest = EPOCH + timedelta(microseconds=int(stamps.min(initial=0))) if len(stamps) else EPOCH
     try:
+        # Most bodies begin after 1990: sessions from 1962 on are made only where they are asked for.
         return sessions(calendar, USUAL_YEAR if oldest.year >= USUAL_YEAR else OLDEST_YEAR, last_year)
     except CalendarError as error:
         raise GivenError(str(error)) from None
@@ -141,6 +144,7 @@ def at_local_time(dates: NDArray[np.datetime64], clock: str, time_zone: str) -> 
     days, inverse = np.unique(dates.astype("datetime64[D]"), return_inverse=True)
     zone = ZoneInfo(time_zone)
     hour, minute = map(int, clock.split(":"))
+    # `datetime` with a ZoneInfo takes the offset of that date, so that a change of clocks between two dates counts.
     local = [datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone) for day in days.tolist()]
     return np.array([(time - EPOCH) // timedelta(microseconds=1) for time in local], np.int64)[inverse]
 
@@ -151,4 +155,5 @@ def _within_sessions(stamps: Times, step: int, known: Sessions) -> Bars:
     first = np.where(behind, known.break_ends[row], known.opens[row])
     end = np.where(behind, known.closes[row], known.break_starts[row])
     since = stamps - first
+    # The last bar of a session may be shorter than its interval: it ends with the session.
     return Bars(stamps, np.minimum(stamps + step, end), (since < 0) | (stamps >= end) | (since % step != 0))

@@ -23,9 +23,11 @@ def unpack(sha256: bytes, size: int, packed: bytes) -> bytes:
         BodyCorrupt: it cannot be unpacked, or its size or hash is another.
     """
     try:
+        # The frame's own word first, before anything is unpacked: a few bytes may unpack to gigabytes.
         stated = zstandard.get_frame_parameters(packed).content_size
         if stated not in (size, zstandard.CONTENTSIZE_UNKNOWN):
             raise zstandard.ZstdError(f"a frame of {stated} bytes")
+        # zstandard takes 0 for no limit.
         body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=max(size, 1))
     except zstandard.ZstdError as error:
         raise BodyCorrupt(f"stored body {sha256.hex()}: expected a zstd frame of {size} bytes, was {error}") from None
@@ -42,6 +44,7 @@ def count_whole_bodies(connection: psycopg.Connection[Any]) -> int:
         BodyCorrupt: at the first that is not the one its hash names.
     """
     count = 0
+    # A cursor of the server: fetched at once, the bodies of years would not fit into memory.
     with connection.cursor(name="bodies") as cursor:
         cursor.itersize = 100
         cursor.execute("SELECT sha256, size, body FROM rawsources.bodies")

@@ -60,11 +60,13 @@ def parse_bounded(
     question = pickle.dumps((protocol, body, dict(given), fetched_at, answered_at))
     try:
         done = subprocess.run(
+            # The parent's id goes along, so that the child ends with it, also where it was killed.
             [sys.executable, "-m", __name__, str(os.getpid())],
             input=question,
             capture_output=True,
             timeout=seconds,
             cwd=PROJECT,
+            # The child reads hostile bytes: no key and no password is in its environment.
             env=without_secret_names(os.environ),
             check=False,
         )
@@ -89,6 +91,7 @@ def _parse_or_refuse(
         return parse(protocol, body, given=given, fetched_at=fetched_at, answered_at=answered_at)
     except (BodyRefused, GivenError):
         raise
+    # Before `Exception`, as the reason is another: not a fault of the reader, but the size of the body.
     except MemoryError:
         raise BodyRefused("expected a body that fits into memory, was one whose rows do not") from None
     except Exception as error:  # a fault of a reader concerns the body that shows it, not its neighbours
@@ -106,6 +109,7 @@ def _answer_parent() -> None:
     try:
         answer = _parse_or_refuse(*pickle.load(sys.stdin.buffer))
     except (BodyRefused, GivenError) as error:
+        # A traceback holds frames with the whole body, and cannot be pickled.
         answer = error.with_traceback(None)
     sys.stdout.buffer.write(pickle.dumps(answer))
 

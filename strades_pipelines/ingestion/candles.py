@@ -52,6 +52,8 @@ def candles(block: Block, context: Context) -> Rows:
     found = {name: _read(columns.get(name), block.count) for name in names}
     prices = {name: context.currencies.prices(found[name]) if name != "volume" else found[name] for name in names}
     judge_bars(judgement, prices, kind=context.scalars.get("kind") or context.given.get("kind"))
+    # After all judgements of cells: `usable_times` puts a harmless time in the place of a bad one, so that no calendar
+    # is asked for the year 9999.
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
@@ -100,4 +102,5 @@ def _read(column: Column | None, count: int) -> NDArray[np.float64]:
 def _counts(column: Column | None, count: int) -> pa.Array:
     if column is None:
         return pa.nulls(count, pa.int64())
+    # A mask, not NaN: whole numbers beyond 2^53 would lose digits as floats.
     return pa.array(column.values, pa.int64(), mask=column.absent)

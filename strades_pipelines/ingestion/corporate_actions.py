@@ -40,6 +40,7 @@ def corporate_actions(block: Block, context: Context) -> Rows:
     for name, column in stated.items():  # to take the listing's for it would be to convert it at a rate of 1
         judgement.mark(column.bad, f"{name}_unreadable")
     for name, column in columns.items():
+        # Not `<= 0`: a NaN is not positive either.
         judgement.mark(~(column.values > 0), f"{name}_not_positive")
     events = usable_times(times, judgement)
     dates, known, misfit = _ex_dates(events, context)
@@ -48,6 +49,7 @@ def corporate_actions(block: Block, context: Context) -> Rows:
     amounts, currencies = _money(columns.get("amount"), stated.get("currency"), context)
     ratio = None
     if "numerator" in columns:
+        # A zero stands in a row that is marked already; its quotient is never used.
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = columns["numerator"].values / columns["denominator"].values
     if amounts is not None:
@@ -96,6 +98,7 @@ def _paid_together(
     paid, added = amounts.copy(), np.zeros(len(amounts), np.bool_)
     for group in groups.values():
         different = {float(amounts[row]): row for row in reversed(group)}  # the first row of each amount
+        # `fsum`: the sum does not depend on the order in which the provider lists them.
         paid[group] = math.fsum(different)
         added[[row for row in different.values() if row != group[0]]] = True
     judgement.leave_out(added)

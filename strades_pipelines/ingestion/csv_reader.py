@@ -59,6 +59,7 @@ class CsvReader:
         try:
             return pyarrow.csv.read_csv(
                 io.BytesIO(body),
+                # One thread: with several, Arrow tells invalid rows without their number.
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=self.delimiter, invalid_row_handler=self._set_aside, newlines_in_values=self.has_quotes
@@ -74,7 +75,10 @@ class CsvReader:
             raise BodyRefused(f"expected CSV, was {error}") from None
 
     def _set_aside(self, row: pyarrow.csv.InvalidRow) -> str:
+        # Arrow counts the header as row 1.
         self.lost.append(("wrong_number_of_columns", f"row {row.number - 1}", one_line(row.text, 500)))
+        # More bad rows than a body may have end the reading: a line a reject would fill the memory (2.5 million from
+        # 4.9 MB).
         return "error" if len(self.lost) > MOST_BAD_ROWS else "skip"
 
     def _row_numbers(self) -> Sequence[int]:
@@ -110,6 +114,7 @@ class CsvReader:
         names = [name for name in self.header if name and name != index]
         columns = [self._column(name) for name in names]
         kept = [np.flatnonzero(~pc.is_in(column, markers).to_numpy(zero_copy_only=False)) for column in columns]
+        # The empty array gives the type where no column has a value.
         rows = np.concatenate([*kept, np.empty(0, np.int64)]).astype(np.int64)
         codes = np.repeat(np.arange(len(names)), [len(indices) for indices in kept])
         values = [column.take(pa.array(indices)) for column, indices in zip(columns, kept, strict=True)]
@@ -152,7 +157,9 @@ def unzip(body: bytes, *, member: str, limit: int) -> bytes:
             if names != [member]:
                 raise BodyRefused(f"expected a zip of {member} alone, was {', '.join(names[:5]) or 'empty'}")
             with archive.open(member) as file:
+                # One byte more than is allowed tells a file that is too long, without unpacking the rest of a bomb.
                 unpacked = file.read(limit + 1)
+    # What `zipfile` raises on hostile bytes is more than BadZipFile.
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         if isinstance(error, BodyRefused):
             raise

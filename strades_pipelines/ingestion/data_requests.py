@@ -98,6 +98,7 @@ def carry_out_requests(
         for request_id in waiting_requests(connection):
             if only in (None, request_id):
                 request = _read_request(connection, request_id)
+                # No transaction is open while the bytes are parsed.
                 connection.rollback()
                 outcomes[request_id] = _carry_out(connection, request, sources, url, clock())
     return outcomes
@@ -179,6 +180,7 @@ def _store(
     sync_listings(sources, url=url, now=now)
     with connection.cursor() as cursor:
         listings = read_listings(cursor)
+    # First without storing: what would be refused leaves no fetch behind.
     count, rejects = dry_run(file, protocol, listings, now)
     if is_by_hand and count == 0:
         why = f"{rejects[0].reason} in {rejects[0].where}" if rejects else "a bar is stored once it has closed"
@@ -186,6 +188,8 @@ def _store(
     connection.commit()
     [kept] = store_files(connection, [file], protocol, now)
     connection.commit()
+    # Between the commit of the bytes and their load a killed process leaves both in order: the next one finds the bytes
+    # by their hash.
     crash_point("records.request_kept")
     return kept.fetch_id
 
@@ -201,6 +205,7 @@ def _given_by_hand(connection: psycopg.Connection[Any], request: DataRequest, no
         return given
     sha256 = hashlib.sha256(request.body).digest()
     stored = connection.execute(STORED_LAG, [MANUAL_SOURCE, request.protocol, sha256]).fetchone()
+    # MOST_TIME ahead: carried out just before midnight, it may be loaded after it.
     known_on = (now + MOST_TIME).date() + timedelta(days=1)
     return given | {"lag_days": stored[0] if stored else str((known_on - _first_day(request.body)).days)}
 

@@ -128,6 +128,7 @@ def find_discrepancies(connection: "Connection", *, now: datetime) -> Looked:
     looked = Looked()
     with connection.cursor() as cursor:
         try:
+            # Two looks at once would propose one finding twice.
             cursor.execute(LOCK)
             cursor.execute(TAKE_MARKS)
             for mark in join_marks(cursor.fetchall()):
@@ -152,6 +153,7 @@ def _look(cursor: "Cursor", mark: Mark, now: datetime) -> tuple[int, int]:
     touched = [old for old in stored if old.finding.from_time <= last and old.finding.to_time >= first]
     opened = sum(old.is_open for old in stored)
     if opened >= MOST_OPEN and not any(old.is_open for old in touched):
+        # The mark is left, so that the look is made once somebody has decided on some of the fifty.
         _leave_mark(cursor, mark)
         return 0, 0
     first = min([first, *(old.finding.from_time for old in touched)])

@@ -100,6 +100,7 @@ def mark_record(url: str | None, mark: Mark, *, now: datetime) -> str:
     done = f"records.{mark.relation}: 1 row {'left out' if mark.is_excluded else 'taken in again'}"
     with adbc_connect(url) as connection, connection.cursor() as cursor:
         try:
+            # The lock of the loads: a load that runs would store the row again that is left out here.
             cursor.execute(LOAD_LOCK)
             cursor.execute(IS_MARKED, (mark.request_id,))
             [(is_marked,)] = cursor.fetchall()
@@ -160,6 +161,7 @@ def _restore(
     for fetch, rows in read_rows(cursor, fetch_ids, kind):
         settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows), since=since)
         told = settled.current["fetch_id"].to_pylist() if settled.current.num_rows else []
+        # Only in this rare case are older bodies read: each is unpacked and parsed again.
         if not told or is_overruled_before(cursor, kind, target, [fetch], told[0], since=since):
             settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows))
         if not settled.gone.num_rows:  # bodies that are not kept any more say nothing against it
@@ -176,6 +178,7 @@ def _read_key(cursor: "Cursor", target: Target, key: Sequence[str]) -> pa.Table:
     try:
         cursor.execute(f"SELECT {typed_key(cursor, target, '${}::text')}", tuple(key))
         return cursor.fetch_arrow_table()
+    # By SQLSTATE: the words of an error are in the server's language.
     except AdbcError as error:
         if (error.sqlstate or "").startswith(INVALID_TEXT):
             raise ExclusionRefused("expected the key of a record, was a value that its column does not have") from None

@@ -32,6 +32,7 @@ def read_feed_date(text: str) -> datetime | None:
     A date without a time or zone is None: it ends at another instant in each zone. So is a leap second. A weekday that
     is not the date's changes nothing: the date says the day. A fraction is rounded up to the microsecond.
     """
+    # Both patterns match the whole text: `search` would read a date out of a sentence.
     found = RFC_822.fullmatch(text.strip()) or ISO_8601.fullmatch(text.strip())
     if found is None:
         return None
@@ -52,6 +53,7 @@ def _full_year(digits: str) -> int:
 
 
 def _fraction(digits: str) -> timedelta:
+    # Rounded up: a time cut to microseconds would let news be known before it was out.
     return timedelta(microseconds=int(digits[:6].ljust(6, "0")) + bool(digits[6:].strip("0")))
 
 

@@ -123,6 +123,7 @@ def _known(website: Website, protocol: Protocol, given: Mapping[str, str], sourc
     fitting = [one for one in told if one["symbol"] == given.get("symbol")]
     if "interval" in given:
         fitting = [one for one in fitting if one.get("interval", given["interval"]) == given["interval"]]
+    # The same instrument may be listed twice with the same terms; only terms that differ need a choice.
     if len(fitting) > 1 and fitting.count(fitting[0]) < len(fitting):
         if "interval" not in fitting[0]:
             raise GivenError(f"expected one instrument {given['symbol']} of {website.name}, found several that differ")
@@ -171,6 +172,7 @@ def _keep(cursor: psycopg.Cursor[Any], file: UserFile, protocol: Protocol, now: 
     if found is not None:
         return StoredFile(file, int(found[0]), is_new=False)
     sha256, url = keep_body(cursor, file.body), f"file:{file.name}"
+    # The id is a function of what it is of: a second store of the same file gives the same fetch.
     fetch_id = int63(file.source, file.request_key, url, now, "stored", sha256)
     given = Jsonb(dict(file.given))
     row = [fetch_id, file.source, protocol.name, file.request_key, METHOD, url, given, now.date().replace(day=1), now]

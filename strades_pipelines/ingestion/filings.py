@@ -71,6 +71,7 @@ def _accepted(block: Block, context: Context) -> Column:
     filed = context.instants(block, "filed_at")
     if context.output.fields["filed_at"].unit != "iso_new_york":
         return filed
+    # At most New York's distance from UTC: more than that is a wrong time, and judged as one.
     ahead = (filed.values > context.now) & (filed.values <= context.now + NEW_YORK_BEHIND)
     return Column(np.where(ahead, context.now, filed.values), filed.missing, filed.bad)
 
@@ -86,6 +87,7 @@ def _given_out(accepted: NDArray[np.int64], block: Block, context: Context, judg
         return accepted
     days = instants(block.cells["filing_date"], context.output.fields["filing_date"].unit)
     judge_cells(judgement, {"filing_date": days}, optional_fields(context))
+    # Through the zone, not by a fixed offset: New York's morning is at 10:00 or 11:00 UTC.
     morning = pc.assume_timezone(pa.array(days.values + SIX_HOURS, pa.timestamp("us")), NEW_YORK)
     lifted = np.minimum(pc.cast(morning, pa.int64()).to_numpy(), max(context.now, 0))
     return np.where(days.absent, accepted, np.maximum(accepted, lifted))

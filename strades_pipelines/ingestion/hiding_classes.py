@@ -43,6 +43,7 @@ def hides(classes: Iterable[str]) -> bool:
         return True
     displays = [(BREAKPOINTS.index(found[1] or ""), found[2] in ("none", "hidden")) for found in _displays(names)]
     displays += [(0, True) for name in names if HIDE.fullmatch(name)]
+    # `max` takes the largest breakpoint, and of one breakpoint the class that hides: True is above False.
     return max(displays, default=(0, False))[1]
 
 

@@ -23,11 +23,13 @@ class HtmlReader:
         text = page_text(body)
         if _ends_within_a_table(text):
             raise BodyRefused("expected a whole page, was one that ends within a table")
+        # The page is decoded already: with the label of its own meta element libxml2 would decode it again.
         parser: Any = html.HTMLParser(no_network=True, huge_tree=False, encoding="utf-8")
         try:
             self.root: Any = html.document_fromstring(text.encode(), parser=parser)
         except (etree.ParserError, etree.XMLSyntaxError) as error:
             raise BodyRefused(f"expected an HTML page, was {error}") from None
+        # lxml raises for few of them: the rest of the page is lost without a word.
         for fatal in parser.error_log.filter_from_fatals():  # libxml2 drops the rest and closes every open tag
             raise BodyRefused(f"expected a page that is read to its end, was {fatal.message} in line {fatal.line}")
         self.styles = PageStyles(self.root)
@@ -44,6 +46,7 @@ class HtmlReader:
             tables = [table for table in tables if not self._is_hidden(table)]
         if len(tables) != 1:
             raise BodyRefused(f"expected one table at {output.rows}, was {len(tables) or 'none'}")
+        # Before the rows are read: cells that libxml2 has moved would stand under other headings.
         _refuse_out_of_place(tables[0])
         headings, *rows = [self._cells(row) for row in self._rows_of(tables[0])] or [[]]
         places = {}

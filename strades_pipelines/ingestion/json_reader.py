@@ -48,6 +48,7 @@ class JsonReader:
             return _objects(output, [rows])
         if not isinstance(rows, list):
             raise BodyRefused(f"expected an array of rows at {output.rows or 'the root'}, was {_kind(rows)}")
+        # As texts: a provider may write the count as one.
         if output.count is not None and str(stated := self.scalar(output.count)) != str(len(rows)):
             raise BodyRefused(f"expected {stated} rows, as {output.count} says, was {len(rows)}")
         return _arrays(output, rows) if output.layout == "arrays" else _objects(output, rows)
@@ -55,6 +56,7 @@ class JsonReader:
 
 def raw_text(value: object) -> str:
     """A value as one line of JSON, cut at 500 characters."""
+    # A value may be nested deeper than `json.dumps` goes.
     try:
         return one_line(json.dumps(value, ensure_ascii=True, separators=(",", ":")), 500)
     except RecursionError:
@@ -71,6 +73,7 @@ def _arrays(output: Output, rows: list[Any]) -> Block:
         broken = {i: "too_few_columns" for i, good in enumerate(fit) if not good}
     fields = {name: int(field.at) for name, field in output.fields.items()}
     whole = [[] if i in broken else row for i, row in enumerate(rows)] if broken else rows
+    # Rows of one length, the usual case, are cut without asking each row for its length.
     shortest = min(map(len, whole), default=0)
     cells = {
         name: [row[at] for row in whole] if at < shortest else [row[at] if at < len(row) else None for row in whole]

@@ -44,4 +44,5 @@ def overlap(span: Span | None, other: Span | None) -> bool:
 def _matching(rows: pa.Table, keys: pa.Table, names: Sequence[str], how: str) -> pa.Table:
     numbered = rows.select(names).append_column("position", pa.array(np.arange(rows.num_rows)))  # no lists are joined
     matching = numbered.join(keys.cast(rows.select(names).schema), keys=list(names), join_type=how)
+    # A join gives rows in any order, and later code depends on theirs.
     return rows.take(pa.array(np.sort(matching["position"].to_numpy())))

@@ -114,16 +114,19 @@ def load_stored(
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
     summary = Summary()
     bodies = bodies or Bodies(read_rows)
+    # A process with connections of its own is a stream's: its batches come several times a second.
     is_frequent = connections is not None
     with ExitStack() as stack:
         connections = connections or stack.enter_context(closing(LoaderConnections(url)))
         reading, writing = connections.reading, connections.writing
         cursor = stack.enter_context(reading.cursor())
+        # One worker: batches are stored in their order, and one transaction at a time.
         storing = stack.enter_context(ThreadPoolExecutor(1))
         stored: Future[None] | None = None
         costly = {} if reparse else costly_refusals(cursor)
         for ids in batches(cursor, choice):  # parsing a batch while the database takes in the one before
             outcomes = _parse_batch(cursor, ids, choice, summary, refusals or {}, costly)
+            # At most one batch is on its way: another would only wait in memory.
             if stored is not None:
                 stored.result()
             stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary, bodies)
@@ -168,6 +171,7 @@ def _store_batch(
     """One transaction: a batch's rows, rejects and cursor; what another loader did meanwhile is left out."""
     with connection.cursor() as cursor:
         try:
+            # Before `still_pending`: what another loader has stored meanwhile is seen then, and left out.
             cursor.execute(LOAD_LOCK)
             pending = still_pending(cursor, [outcome.fetch.fetch_id for outcome in outcomes], choice)
             wanted = [outcome for outcome in outcomes if outcome.fetch.fetch_id in pending]
@@ -186,6 +190,7 @@ def _store(
     if not outcomes:
         return
     fetches = [outcome.fetch for outcome in outcomes]
+    # Where nothing later is stored, these win over all that is there: the costly comparison of bodies is left out.
     in_order = not choice.reparse and not any_later(cursor, fetches)
     now = not_before_earlier_loads(cursor, now, strictly=choice.reparse)
     excluded = read_excluded_keys(cursor)
@@ -213,6 +218,7 @@ def _store(
     if loaded != NOTHING:
         summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
     crash_point("records.copied")
+    # After the rows, in the same transaction: a fetch that stands in `records.parses` is never read again.
     store_rejects(cursor, outcomes, choice, now)
     store_parses(cursor, outcomes, choice, now, changed=_rows_written(summary) > stored_before)
     for outcome in outcomes:
@@ -268,6 +274,7 @@ def not_before_earlier_loads(cursor: "Cursor", now: datetime, *, strictly: bool)
     parsed, marked = "SELECT max(recorded_at) FROM records.parses", "SELECT max(marked_at) FROM records.exclusions"
     cursor.execute(f"SELECT greatest(({parsed}), ({marked}))")
     [(newest,)] = cursor.fetchall()
+    # A microsecond later: a version has to be superseded after it was recorded.
     return now if newest is None else max(now, newest + timedelta(microseconds=1 if strictly else 0))
 
 

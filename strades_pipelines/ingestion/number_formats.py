@@ -16,6 +16,7 @@ def plain_numbers(cells: Sequence[object], *, remove: str = "", decimal: str = "
     `1,085` may be a thousand or a little more than one, and so may `5.240`. Where another cell of the column shows that
     the mark stands for something else (`0,985`, `5.240.000`), it can be read as neither.
     """
+    # By distinct text: columns of a feed repeat the same few words.
     texts = {cell: _bare(cell, remove, decimal) for cell in cells if isinstance(cell, str)}
     doubtful = _doubtful_marks(texts.values())
     numbers: dict[object, object] = {

@@ -90,6 +90,7 @@ def _periods(starts: Column, ends: Column, judgement: Judgement) -> Column:
     judgement.mark(starts.bad, "period_start_unreadable")
     judgement.mark(~starts.absent & (starts.values > ends.values), "period_ends_before_it_starts")
     days = (ends.values - starts.values) // DAY + 1
+    # To the nearest month: quarters have 89 to 98 days.
     months = np.rint(days / DAYS_OF_A_MONTH).astype(np.int64)
     names = [f"P{month}M" if month else f"P{day}D" for month, day in zip(months, days, strict=True)]
     words = np.where(starts.missing, "instant", np.array(names, object))
@@ -144,6 +145,7 @@ def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
     days = labels.astype("datetime64[us]").astype("datetime64[D]") + _lag_days(context)
     if rule.calendar is None:
         return np.asarray(days)
+    # Weekdays before the calendar's first session and after its last: better than no day, and never earlier.
     weekdays = np.busday_offset(days, 0, roll="forward")  # where the calendar does not reach
     recent = days[days >= np.datetime64(f"{USUAL_YEAR}-01-01")].astype("datetime64[us]").astype(np.int64)
     known = known_sessions(rule.calendar, recent, context.answered_at.year).dates

@@ -77,6 +77,7 @@ def judged_places(prices: Prices) -> NDArray[np.int64]:
 def _find_in_positive(prices: Prices, places: NDArray[np.int64], *, may_split: bool) -> list[Outlier]:
     """Outliers of bars with logarithms, which are at `places` of all; no run goes over one that was left out."""
     logs = np.log(prices)
+    # 1.4826 times the median deviation is the standard deviation of normal returns, and one outlier does not move it.
     noise = 1.4826 * float(np.median(np.abs(np.diff(logs[3]))))
     levels = logs[3] - TENFOLD * _misplaced_exponents(logs[3], least=2 if may_split else 1)
     off_by = _exponents(logs - levels)
@@ -110,6 +111,7 @@ def _misplaced_exponents(closes: Prices, *, least: int) -> NDArray[np.int64]:
     """By which power of ten each close differs from most of them, judged by the jumps between consecutive ones."""
     jumps = _jumps(closes)
     jumps[np.abs(jumps) < least] = 0
+    # Summed up: all closes between two jumps have one exponent, and the commonest of them is right.
     exponents = np.concatenate([[0], np.cumsum(jumps)])
     values, counts = np.unique(exponents, return_counts=True)
     return np.asarray(exponents - values[np.argmax(counts)])
@@ -132,6 +134,7 @@ def _wrong_units(off_by: NDArray[np.int64], closes: Prices, places: NDArray[np.i
                 tuple(name for name, is_off in zip(CELLS, cells[:, first].tolist(), strict=True) if is_off),
                 _rounded(closes[first] / 10.0 ** off_by[3, first]),
                 reference,
+                # A run that reaches an end of the window is certain only where twice as many bars contradict it.
                 is_within or 2 * (last - first + 1) <= len(right),
             )
 
@@ -161,6 +164,7 @@ def _spikes(levels: Prices, is_off: NDArray[np.bool_], noise: float) -> Iterator
     size = np.minimum(np.abs(above), np.abs(below))
     is_spike = (
         (np.sign(above) == np.sign(below))
+        # Both: of a calm series the smallest return is no spike, of a wild one doubling is none.
         & (size > max(SMALLEST_SPIKE, NOISE_OF_SPIKE * noise))
         & (np.abs(before - after) < size / 3)
         & ~is_off[NEIGHBOURS:-NEIGHBOURS]
@@ -183,6 +187,7 @@ def _splits(opens: Prices, levels: Prices, noise: float) -> Iterator[Outlier]:
     ratios = np.concatenate([known, -known])
     nearest = np.abs(nights[:, None] - ratios[None, :]).argmin(axis=1)
     split = ratios[nearest]
+    # Bounded on both sides: a calm series would admit no night at all, a wild one every night.
     tolerance = min(LARGEST_SPLIT_TOLERANCE, max(SMALLEST_SPLIT_TOLERANCE, NIGHTS_OF_SPLIT * noise))
     is_split = (np.abs(nights - split) <= tolerance) & (np.abs(before - after - split) <= LASTING_TOLERANCE)
     for place in np.flatnonzero(is_split).tolist():

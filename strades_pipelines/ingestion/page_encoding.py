@@ -43,6 +43,7 @@ def page_text(body: bytes) -> str:
     Raises:
         BodyRefused: the page says an encoding that no browser reads.
     """
+    # A mark goes before the label, as in browsers: the label may have been left from another encoding.
     for mark, codec in BYTE_ORDER_MARKS.items():
         if body.startswith(mark):
             return body.removeprefix(mark).decode(codec, "replace")
@@ -51,6 +52,7 @@ def page_text(body: bytes) -> str:
 
 def _label(head: bytes) -> str:
     first, *others = head.split(b"<!--")
+    # What stands in comments is no label.
     found = META.search(b" ".join([first, *(part.partition(b"-->")[2] for part in others)]))
     found = found or XML_DECLARATION.match(head)
     return found[1].decode("ascii", "replace").lower() if found else "utf-8"

@@ -82,6 +82,7 @@ class PageStyles:
         hiding = {name for _, said in rules for name, value in said.items() if _may_hide(name, value)}
         rules = [(selectors, {name: said[name] for name in said if name in hiding}) for selectors, said in rules]
         rules = [rule for rule in rules if rule[1]]
+        # Each selector is looked for in the whole page, and a hostile sheet can have any number of them.
         if sum(selectors.count(",") + 1 for selectors, _ in rules) > MOST_SELECTORS:
             raise BodyRefused(f"expected at most {MOST_SELECTORS} selectors of styles that hide or show, was more")
         for number, (selectors, declarations) in enumerate(rules):
@@ -125,6 +126,7 @@ class PageStyles:
                 for name, value in declarations.items():
                     plain, important = _without_important(value)
                     rank = important, selector.specificity(), number
+                    # `<=`: of equal rank the later rule is in force.
                     if name not in style or style[name][0] <= rank:
                         style[name] = rank, plain
 
@@ -148,6 +150,7 @@ def _rules(root: Any) -> Iterator[tuple[str, Declarations]]:
         pieces = PUNCTUATION.split(_without_comments(sheet.text or ""))
         applies: list[bool] = []  # of each block that is open; a rule's own declarations end at its closing brace
         rule: str | None = None
+        # `strict=False`: the text behind the last brace has no mark.
         for head, mark in zip(map(str.strip, pieces[::2]), pieces[1::2], strict=False):
             if mark == "{":
                 applies.append(_is_in_force(head))

@@ -123,6 +123,7 @@ def _scalar(name: str, scalar: Scalar, reader: Reader, given: Mapping[str, str])
     if asked is not None and not (asked.isprintable() and 0 < len(asked) <= 80):
         raise GivenError(f"expected a short text for {name}, was {one_line(asked, 60)!r}")
     said = reader.scalar(scalar.body) if scalar.body else None
+    # A number that stands for a text, as SEC's CIK: its leading zeros come back.
     if scalar.digits and isinstance(said, int) and not isinstance(said, bool):
         said = f"{said:0{scalar.digits}d}"
     if said is not None and not (isinstance(said, str) and said.isprintable() and 0 < len(said) <= 80):

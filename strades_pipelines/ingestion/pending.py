@@ -54,6 +54,7 @@ class Choice:
 
     def condition(self) -> str:
         """SQL over `f` (fetches) and `p` (parses, left joined); holds no text from outside."""
+        # The column and not the join: the fetches that wait have an index of their own by it.
         unparsed = "NOT f.is_parsed"
         if self.reparse and self.fetch_ids is not None:
             unparsed = "true"

@@ -44,6 +44,7 @@ class Bodies:
     ) -> list[tuple[Fetch, pa.Table]]:
         """The rows of these fetches that have one of `keys`."""
         wanted = key_span(keys, keys.column_names)
+        # A body that was never read may say any of the keys: its span counts as the wanted one.
         near = [id_ for id_ in fetch_ids if overlap(self.spans.get((id_, kind), wanted), wanted)]
         found = []
         for fetch, rows in self.rows(cursor, near, kind):
@@ -87,6 +88,7 @@ def any_later(cursor: "Cursor", fetches: Sequence[Fetch]) -> bool:
     Of two fetches of the same microsecond the one that is loaded later came later.
     """
     first, _ = min(fetch.order for fetch in fetches)
+    # `any_of` gives `ANY(...)`; below, only the array in it is used.
     ids = any_of([fetch.fetch_id for fetch in fetches])
     cursor.execute(
         "SELECT EXISTS (SELECT FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) WHERE "
@@ -127,6 +129,7 @@ def contested_keys(
         query = " UNION ".join(f"SELECT {names} FROM ({part}) AS k" for part in parts)
     else:
         frame = copy_frame(cursor, target.table, rows)
+        # Nobody analyzes a temporary table by itself, and the planner would guess its size.
         cursor.execute("ANALYZE pg_temp.incoming")
         same = same_key(target.key)
         values = [name for name in rows.column_names if name not in target.key]
@@ -203,6 +206,7 @@ def withdraw(cursor: "Cursor", target: Target, gone: pa.Table, now: datetime) ->
         return 0, now
     now = max(now, newest + timedelta(microseconds=1))
     cursor.execute(f"INSERT INTO {target.revisions} SELECT t.*, '{now.isoformat()}'::timestamptz FROM {stored}")
+    # `copy_frame` has left the keys in this table.
     cursor.execute(f"DELETE FROM {target.table} AS t USING pg_temp.incoming AS n WHERE {same_key(target.key)}")
     return int(count), now
 
@@ -215,6 +219,7 @@ def _not_stored(
     That a body said something else before is what makes a change known only with the body that shows it.
     """
     numbered = wave.select([*key, "fetch_id"]).append_column("position", pa.array(np.arange(wave.num_rows)))
+    # Arrow joins columns of the same type alone, to the unit of a time.
     stored = since.cast(pa.schema([*(numbered.schema.field(name) for name in key), *list(since.schema)[len(key) :]]))
     joined = numbered.join(stored, keys=list(key), join_type="left outer")
     columns = (joined[name].to_pylist() for name in ("position", "fetch_id", "since", "stored"))
@@ -224,6 +229,7 @@ def _not_stored(
         for n, id_, at, by in zip(*columns, strict=True)
         if at is None or orders[id_] > (at, by) or (id_ != by and said[n] not in kept)
     ]
+    # A join gives its rows in any order.
     return wave.take(pa.array(sorted(wanted), pa.int64()))
 
 
@@ -287,4 +293,5 @@ def _yields(protocol: str, kind: str) -> bool:
 
 
 def _literals(texts: Iterable[str]) -> str:
+    # `IN ()` is no SQL, and `IN (NULL)` holds for no row.
     return ", ".join(sorted(Literal(text).as_string() for text in set(texts))) or "NULL"

@@ -99,6 +99,7 @@ def rows_of(
         records = (records if pc.all(final).as_py() else records.filter(final)).drop_columns(["is_final"])
     if TARGETS[kind].listed:
         ids = _listing_ids(records["symbol"], venue, listings)
+        # `symbol` is the first column of each kind that has a listing.
         records = records.set_column(0, "listing_id", ids)
     if TARGETS[kind].sourced:
         records = records.add_column(0, "source", pa.repeat(pa.scalar(source, pa.string()), records.num_rows))
@@ -130,6 +131,7 @@ def versions(rows: pa.Table, key: tuple[str, ...], ignore: tuple[str, ...] = ("f
     group = np.cumsum(first) - 1
     count = np.bincount(group, weights=kept).astype(np.int64)  # versions of each key
     ordinal = np.cumsum(kept) - np.concatenate([[0], np.cumsum(count)])[group]  # 1 for a key's first
+    # Counted from the end, so that the last version of each key is in the last part.
     part = count.max() - count[group] + ordinal - 1
     return [rows.filter(pa.array(kept & (part == n))) for n in range(int(count.max()))]
 

@@ -124,6 +124,7 @@ def _corrected(bar: Mapping[str, Any], outlier: Outlier) -> dict[str, str]:
     # A price that another unit rounded differently must not leave the bar's own range.
     prices |= {"high": max(prices.values()), "low": min(prices.values())}
     numbers = {**prices, **{name: bar[name] for name in OTHERS if bar[name] is not None}}
+    # Without an exponent, and with no other digits than the float has.
     return {"open_time": _utc(bar["open_time"])} | {
         name: f"{Decimal(repr(value)):f}" for name, value in numbers.items()
     }

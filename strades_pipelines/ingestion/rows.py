@@ -77,6 +77,7 @@ class Rows:
 
 def microseconds(time: datetime) -> int:
     """An aware time as microseconds since the epoch."""
+    # `timestamp()` is a float, whose last digit is a quarter of a microsecond in these years.
     return int(np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64))
 
 
@@ -159,4 +160,5 @@ def written(context: Context, name: str, words: Mapping[str, Column], count: int
             parts.append(pa.array(words[piece].values, pa.string(), mask=words[piece].absent))
         else:
             parts.append(same_text(context.need(piece) if i % 2 else piece, count))
+    # The last argument is what stands between the parts.
     return pc.binary_join_element_wise(*parts, "")

@@ -105,6 +105,7 @@ def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]], 
     o, h, low, c = (prices[name] for name in ("open", "high", "low", "close"))
     with np.errstate(invalid="ignore"):
         if kind != "future":
+            # Turned round, so that a NaN is not positive either.
             judgement.mark(~((o > 0) & (h > 0) & (low > 0) & (c > 0)), "price_not_positive")
         judgement.mark(h < low, "high_below_low")
         judgement.mark((o > h) | (o < low), "open_outside_range")
@@ -155,6 +156,7 @@ def judge_unit_blocks(
     borders = np.flatnonzero(up | down) + 1
     bounds = [0, *borders.tolist(), len(rows)]
     mask = np.zeros(len(judgement.codes), np.bool_)
+    # Blocks at either end of a body have nothing beyond them to be compared with: they stay.
     for before, begin, end, after in zip(bounds, bounds[1:], bounds[2:], bounds[3:], strict=False):
         is_back = up[begin - 1] != up[end - 1]
         if is_back and 3 * (end - begin) <= min(begin - before, after - end):
@@ -169,6 +171,7 @@ def judge_duplicates(judgement: Judgement, key: Sequence[pa.Array], values: Sequ
     """
     rows = np.flatnonzero(judgement.good)
     codes = [np.asarray(part.dictionary_encode().indices.to_numpy(zero_copy_only=False))[rows] for part in key]
+    # `lexsort` sorts by its last key first.
     order = np.lexsort(codes[::-1])
     same = np.ones(max(len(rows) - 1, 0), np.bool_)
     for code in codes:
@@ -178,6 +181,7 @@ def judge_duplicates(judgement: Judgement, key: Sequence[pa.Array], values: Sequ
     twice, conflicting = np.zeros(len(judgement.codes), np.bool_), np.zeros(len(judgement.codes), np.bool_)
     for group in np.split(rows[order], np.flatnonzero(~same) + 1):
         if len(group) > 1:
+            # As text, in which a NaN is equal to a NaN.
             versions = {repr([value[row].as_py() for value in values]) for row in group.tolist()}
             if len(versions) == 1:
                 twice[group[1:]] = True

@@ -32,6 +32,7 @@ SECONDS = 8
 
 def main(arguments: Sequence[str]) -> None:
     """Do one thing, or become the process that does it."""
+    # Files that are made here hold passwords.
     os.umask(0o077)
     match list(arguments):
         case ["migrate", file, dashboard_file]:

@@ -87,6 +87,7 @@ def exposed_listeners(ports: Mapping[str, int]) -> list[str]:
     faults = []
     for each in psutil.net_connections("tcp"):
         if each.status == psutil.CONN_LISTEN and each.laddr.port in names:
+            # An IPv6 address may have its interface behind a `%`.
             address = ip_address(each.laddr.ip.partition("%")[0])
             mapped = getattr(address, "ipv4_mapped", None)
             if not (mapped or address).is_loopback:
@@ -236,6 +237,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, Message, bytes]:
     """The status, headers and body of an answer, whatever its status; 0 where nothing answers."""
+    # No proxy of the environment: it is asked what this machine serves.
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
     try:
         with opener.open(urllib.request.Request(url, headers=dict(headers or {})), timeout=SECONDS) as answer:

@@ -195,6 +195,7 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
             lineage.cleaned += [row for row in daily_bars if row not in lineage.cleaned]
             quoted = [row for row in daily_bars if row["quoted_listing_id"] not in (None, listing_id)]
             places = [[row[name] for row in quoted] for name in ("quoted_listing_id", "open_time")]
+            # On these days another venue's candle stands for the market.
             candles = [row for row in candles if row["open_time"] not in places[1]]
             candles += read_rows(connection, QUOTED, *places)
         lineage.records += candles
@@ -243,6 +244,7 @@ def _heard_rows(connection: Connection, lineage: Lineage, kind: str, query: str,
 def _cold_trades(connection: Connection, read: Row) -> tuple[dict[str, list[object]], str]:
     """The columns of trades in cold months that a decision may have heard, and the relation that has all trades."""
     first, end = (datetime.fromisoformat(str(read[name])) for name in ("heard_from", "heard_to"))
+    # HEARD takes its end in, and a span of cold months leaves it out.
     span = first - timedelta(minutes=1), end + timedelta(microseconds=1)
     with connection.cursor() as cursor:
         months = cold_months(cursor, "records.trades", span)

@@ -34,6 +34,7 @@ def _with_text(event: Row) -> Row:
         return event | {"sha256": None, "message": None}
     return event | {
         "sha256": hashlib.sha256(message).hexdigest(),
+        # A venue may send bytes that are no text: none of them is lost.
         "message": bytes(message).decode(errors="backslashreplace"),
     }
 

@@ -88,6 +88,7 @@ def money_weighted(flows: Sequence[tuple[datetime, Decimal]], value: Decimal, at
     def excess(log_growth: float) -> Sum:
         return _excess(log_growth, years, amounts, float(value))
 
+    # The value at the end counts as money that flows out last.
     in_time = np.append(amounts[np.argsort(-years, kind="stable")], -float(value))
     roots = _one_root(excess) if _sign_changes(in_time) <= 1 else _roots(excess)
     return math.expm1(roots[0]) if len(roots) == 1 else None

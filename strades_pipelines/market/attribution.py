@@ -85,6 +85,7 @@ def contribution(fills: Sequence[Fill], known: Integers, times: Integers, closes
     done = np.searchsorted(known, times, side="right")
     held = _running([fill.units for fill in fills])[done]
     paid = _running([fill.cash for fill in fills])[done]
+    # Of nothing held, a price that is not known yet is no matter.
     value = np.where(held == 0, 0.0, held * np.where(np.isnan(closes), 0.0, closes))
     return Contribution(held, value, paid + value)
 

@@ -174,6 +174,7 @@ class Books:
 
         Cash in other currencies buys nothing here, and is not in it: see `foreign_value`.
         """
+        # A listing that trades no more has no price: it counts as what was paid.
         return self.cash + sum((p.quantity * prices.get(i, p.average_price) for i, p in self.positions.items()), ZERO)
 
     def foreign_value(self, rates: Mapping[str, Decimal]) -> tuple[Decimal, list[str]]:

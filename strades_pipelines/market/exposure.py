@@ -62,6 +62,7 @@ def measure(
         up, down = books.most(listing_id), books.least(listing_id)
         unit = market.prices.get(listing_id, books.average_price(listing_id))
         if listing_id == order.listing_id:
+            # The order itself at its worst too, at the price that it may be filled at.
             up, down, unit = up + max(order.signed, ZERO), down + min(order.signed, ZERO), price
             position = max(abs(up), abs(down))
         gross += max(abs(up), abs(down)) * unit

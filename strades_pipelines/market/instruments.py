@@ -36,6 +36,7 @@ class Listing:
     def base(self) -> str | None:
         """The currency that a unit is, where the symbol is a pair with its own currency: BTC of BTC_USDT; else None."""
         symbol, quote = self.symbol.upper(), self.currency.upper()
+        # Whatever stands between the two currencies: venues write BTC_USDT, BTC-USD and BTC/USD.
         return symbol.removesuffix(quote).rstrip("_-/:") or None if symbol.endswith(quote) else None
 
 

@@ -91,4 +91,5 @@ def line_hash(wallet: str, sequence: int, entry: Entry, balance: Decimal, previo
 
 def plain(number: Decimal) -> str:
     """One text for equal numbers, whatever their scale: 1.50 and 1.5 are 1.5; no exponent."""
+    # Adding 0 turns -0 into 0, which has another text.
     return format(EXACT.add(EXACT.normalize(number), Decimal(0)), "f")

@@ -48,6 +48,7 @@ def owned_positions(fills: Sequence[Fill], owners: Mapping[str, str], splits: Se
             positions[key] = positions.get(key, Position()).after(event)
             continue
         own = [key for key in positions if key[1] == event.listing_id]
+        # The largest owner takes what is less than a lot: one payment stays one.
         largest = max(own, key=lambda key: positions[key].quantity, default=None)
         for key in own:
             part = event if key == largest else replace(event, taken=ZERO, cash=ZERO)

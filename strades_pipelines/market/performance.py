@@ -26,6 +26,7 @@ def statistics(times: Sequence[datetime], equity: Floats) -> dict[str, float | i
     sharpe see below; max_drawdown is the deepest fall from a running maximum, a number <= 0 (Magdon-Ismail and
     Atiya, "Maximum Drawdown", Risk 2004).
     """
+    # Of nothing, or of a debt, no return is defined.
     if len(equity) == 0 or equity[0] <= 0:
         return {"observations": len(equity)}
     years = (times[-1] - times[0]).total_seconds() / YEAR_SECONDS
@@ -37,6 +38,7 @@ def statistics(times: Sequence[datetime], equity: Floats) -> dict[str, float | i
         "to": times[-1].isoformat(),
         "final_equity": float(equity[-1]),
         "total_return": growth - 1,
+        # A few days raised to a year would say nothing.
         "cagr": growth ** (1 / years) - 1 if years >= 30 / 365.25 and growth > 0 else None,
         "volatility": volatility,
         "sharpe": sharpe,

@@ -105,6 +105,7 @@ def _requested(
     if terms.reduce_only:
         _check_reduces(order, listing, accounts)
         return order
+    # An exit has to be one for the strategy and for the wallet: else limits of either are gone around.
     is_exit_for_all = True
     for account in accounts:
         left = _left(order, account)
@@ -183,6 +184,7 @@ def _order(decision: TradingDecision, quantity: Decimal, reserved: Decimal, term
 def _quantity(decision: TradingDecision, listing: Listing, books: Books) -> Decimal:
     """Signed units still to trade, in whole lots, never zero."""
     try:
+        # A strategy's target may be NaN or infinite.
         target = exact(decision.target)
     except ValueError as error:
         raise GateError("not_finite", f"target: {error}") from None

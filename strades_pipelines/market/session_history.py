@@ -249,6 +249,7 @@ def account_session(
             amount, missing = value_cash({step.entry.currency: step.entry.amount}, quotes[at].rates)
             unvalued.update(missing)
             if kind in FLOWS:
+                # Before the line is in: the account as it was without it.
                 measured.cut(state.value(quotes[at]), amount)
                 flows = EXACT.add(flows, amount)
             else:

@@ -81,6 +81,7 @@ def read_limit(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.strip().partition("=")
     limit = BY_NAME.get(name.strip().replace("-", "_"))
+    # What has no outcome is no limit of the engine of backtests.
     if limit is None or not equals or limit.outcome is None or limit.name == "long_only":
         names = ", ".join(one.name.replace("_", "-") for one in LIMITS if one.outcome and one.name != "long_only")
         raise ValueError(f"expected NAME=VALUE with one of {names}, found {text!r}")

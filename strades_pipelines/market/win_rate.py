@@ -24,4 +24,5 @@ def wilson_interval(won: int, played: int, quantile: float = NORMAL_95) -> tuple
     centre = share + square / (2 * played)
     reach = quantile * sqrt(share * (1 - share) / played + square / (4 * played * played))
     scale = 1 + square / played
+    # Rounding may take an end past 0 or 1.
     return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)

@@ -55,6 +55,7 @@ def decimal_word(text: str, where: str) -> Decimal:
         number = Decimal(text)
     except InvalidOperation:
         raise BadInput(f"{where}: expected a number, found {text!r}") from None
+    # A signalling NaN raises where it is compared; the gate refuses a plain one in words.
     if number.is_snan():
         return Decimal("NaN")
     digits = len(number.as_tuple().digits)

@@ -74,6 +74,7 @@ def run_ledger_verify(wallet: str | None, *, as_json: bool) -> None:
             raise BadInput(f"--wallet: expected one that was opened ({', '.join(known)}), found {wallet!r}")
         rows = []
         for name in known if wallet is None else [wallet]:
+            # Each wallet as one moment saw it: no transaction reaches over several.
             connection.rollback()
             faults = verify_in_full(connection, name)
             count = connection.execute("SELECT count(*) FROM trading.ledger WHERE wallet = %s", [name]).fetchone()

@@ -75,6 +75,7 @@ class DaemonLock:
                 if time.monotonic() > end:
                     return None
                 time.sleep(0.2)
+            # Every other way out closes the connection; with this one the lock would be gone.
             to_close.pop_all()
             return connection
 

@@ -125,6 +125,7 @@ class HeldEventLogStorage(PostgresEventLogStorage):
         with self.index_transaction() as connection:
             insert = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
             ids = [event_id for (event_id,) in connection.execute(insert)]
+            # An asset's own row is of its newest event: of many months the last one is enough.
             newest = {event.get_dagster_event().asset_key: place for place, event in enumerate(planned)}
             for place in newest.values():
                 self._store_asset_event(connection, planned[place], ids[place])
@@ -189,6 +190,7 @@ class HeldPostgresStorage(DagsterPostgresStorage):
     ) -> None:
         postgres_url = session_url(postgres_url)
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        # Without making tables: the storage above has made them.
         self._run_storage = HeldRunStorage(postgres_url, False, token_provider=token_provider)
         self._event_log_storage = HeldEventLogStorage(postgres_url, False, token_provider=token_provider)
         self._schedule_storage = HeldScheduleStorage(postgres_url, False, token_provider=token_provider)

@@ -68,6 +68,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    # It runs as another user.
     except PermissionError:
         return True
     return True

@@ -71,6 +71,7 @@ class GraphRuns:
                 run_id=run_id,
                 run_config={
                     "ops": ops_config(self.graph, selection, window, live=live),
+                    # Dagster's own lines would run through those of the progress.
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },
                 tags={
@@ -91,6 +92,7 @@ class GraphRuns:
 
     def _follow(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
+        # Steps fail by the stop itself; that is no failure to tell of.
         if event is None or event.step_key is None or stopping.requested():
             return
         step = event.step_key

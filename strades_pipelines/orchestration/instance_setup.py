@@ -52,6 +52,8 @@ def end_run_of_process(instance: dg.DagsterInstance, pid: int, message: str) -> 
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=BEGUN)):
         records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
         if any(_process_id(record.event_log_entry) == pid for record in records):
+            # Before the failure is reported: the daemon reads the tag when it sees that, and would launch the run
+            # again.
             instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
             instance.report_run_failed(run, message)
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

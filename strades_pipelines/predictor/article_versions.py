@@ -114,6 +114,7 @@ def _reader(names: Names) -> str:
 def _with_tones(articles: pa.Table, names: Names) -> pa.Table:
     """The articles with what their words come to."""
     words = articles["words"].to_pylist()
+    # With a shape also where there is no article.
     tones = np.array([tone(text) for text in words], np.int32).reshape(-1, 2)
     mentioned: list[list[int]] = [[] for _ in words]
     for listing, places in sorted(mentions(words, names).items()):

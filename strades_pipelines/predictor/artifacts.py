@@ -65,6 +65,7 @@ def _read(format: str, stored: bytes | None) -> Any:
         raise UntrustedModel(f"expected an artifact of at most {MOST_BYTES} bytes, was more")
     body = bytes(stored)
     _, unknown_types, read = FORMATS[format]
+    # All of them before a library sees the body: it would build what they name.
     unknown = sorted(set(unknown_types(body)))
     if unknown:
         raise UntrustedModel(f"expected no types but the trusted ones, was {', '.join(unknown)[:200]}")
@@ -121,6 +122,7 @@ def _load_keras(body: bytes) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(body)
+        # `safe_mode`: a layer of Python code in the file is refused.
         return framework().models.load_model(path, compile=False, safe_mode=True)
 
 

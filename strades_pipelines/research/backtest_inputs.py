@@ -250,6 +250,7 @@ def _named(option: str, parsed: Callable[[str], Callable[[int], Tactic]], spec: 
 
 def _named_file(text: str) -> tuple[str, Path]:
     given = NAMED.fullmatch(text)
+    # A file that has a `=` in its own name is that file.
     if given and not Path(text).exists():
         return given["name"], Path(given["rest"])
     return name_of(Path(text)), Path(text)

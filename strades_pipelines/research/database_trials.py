@@ -11,6 +11,7 @@ def record_in_database(trials: Sequence[Trial], data_hash: str) -> dict[str, Tri
 
     Research needs no database, so nothing is started, and one that does not answer is left alone.
     """
+    # Only a server that runs has this file.
     if not settings().database_url and not (settings().home / "postgres/data/postmaster.pid").exists():
         return {}
     import psycopg

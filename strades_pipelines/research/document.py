@@ -124,6 +124,7 @@ def _fills(run: Run) -> Rows:
     if result.ruined_at is not None:
         reason[(number == 0) & (result.column("fills", "time") == result.ruined_at)] = 3
     reason[_of_splits(run)] = 4
+    # Not `-closed`, which of none would be all of them.
     reason[len(reason) - run.closed :] = 2
     return Rows(
         len(number),

@@ -38,6 +38,7 @@ def heat_map(swept: Swept) -> HeatMap:
     chosen = sorted(sorted(range(len(names)), key=lambda k: -lengths[k])[:2])
     better = FIGURES[swept.sort]
     rest = tuple(k for k in range(len(names)) if k not in chosen)
+    # So that more is better, whatever the figure.
     grid = better * swept.grid()
     best = better * np.max(np.where(np.isnan(grid), -np.inf, grid), axis=rest)
     best = np.where(np.isinf(best), np.nan, best)
@@ -109,6 +110,7 @@ def _write(file: Path, content: bytes) -> None:
         try:
             part.write(content)
             part.flush()
+            # A temporary file is its owner's alone, which no page is meant to be.
             os.chmod(part.name, 0o644)
             os.replace(part.name, file)
         except BaseException:

@@ -64,6 +64,7 @@ class Study:
         result, closed = self._stepped(strategy, self.terms)
         self._check(result)
         best = result
+        # Without an order that waits, each path through a bar comes to the same.
         if np.isin(result.column("orders", "state"), (OPEN, WAITING)).any():
             terms = replace(self.terms, fills={**self.terms.fills, "best_path": True})
             best, _ = self._stepped(make_strategy(self.strategy, dict(self.parameters)), terms)

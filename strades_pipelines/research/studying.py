@@ -197,6 +197,7 @@ def study_sets(named: str, study: Study, choice: StudyChoice) -> Studied:
     if not matrix[0].any():  # nothing was held yet: as in a sweep, that is no return
         days, matrix = days[1:], matrix[1:]
     ratios = zip(trials, sharpes(matrix).tolist(), strict=True)
+    # A set that does not vary has 0 there, and no ratio.
     trials = [replace(one, sharpe=ratio or None, n=len(days), periods_per_year=scale) for one, ratio in ratios]
     kept = Trials(settings().home / "trials" if choice.keeps_trials else None).with_(trials)
     splits = choose(matrix, choice.splits(len(days)))

@@ -21,6 +21,7 @@ def local_certificate(folder: Path, names: Sequence[str], *, now: datetime | Non
     if not key.is_file() or not _is_good(certificate, names, now):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         made, private = _make(names, now)
+        # The key before the certificate: one that is there has its key.
         for path, written in ((key, private), (certificate, made)):
             path.touch(mode=0o600)
             path.write_bytes(written)

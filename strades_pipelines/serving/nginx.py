@@ -145,6 +145,7 @@ def program() -> str:
     Raises:
         BadInput: there is none.
     """
+    # On Debian NGINX lies where the path of a user without rights does not lead.
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin")
     if found is None:
         raise BadInput("nginx is not installed; on Debian: apt-get install nginx, and on macOS: brew install nginx")

@@ -88,6 +88,7 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
             except KeyboardInterrupt:
                 pass
             finally:
+                # A second signal must not cut the end short.
                 for name in SIGNALS:
                     signal.signal(name, signal.SIG_IGN)
                 if stops_database:
@@ -163,6 +164,7 @@ def _keeper() -> Iterator[None]:
     log = settings().home / "logs" / "up-killed.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "strades_pipelines.supervision.down", str(os.getpid())]
+    # Its words have nowhere else to go: the process whose output it would share is gone by then.
     with log.open("ab") as file:
         keeper = subprocess.Popen(
             command,

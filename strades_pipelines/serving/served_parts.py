@@ -158,6 +158,7 @@ class Parts:
         folder = settings().home / "docs"
         server = [sys.executable, "-m", "strades_pipelines.serving.docs_server", "--port", str(settings().docs_port)]
         visible = [f"{name}={value}" for name, value in without_secrets(os.environ).items()]
+        # By `env -i`: what makes the page needs the database, what serves it no secret.
         serve = shlex.join(["env", "-i", *visible, *server, str(folder)])
         make = shlex.join([sys.executable, "-m", "strades_pipelines.defs.maintenance.docs"])
         probe = partial(page_answers, f"http://127.0.0.1:{settings().docs_port}/", "HEAD")

@@ -118,6 +118,7 @@ def check_draft(text: str, facts: Facts) -> str:
     if not draft or len(draft) > LONGEST_DRAFT:
         raise DraftRefused(f"the draft: expected a text of at most {LONGEST_DRAFT} letters, found {len(draft)}")
     said = draft
+    # The longest first: a short name within a long one would leave the rest of it.
     for text in sorted((*facts.names, facts.first_day, facts.last_day), key=len, reverse=True):
         said = re.sub(rf"(?<![\w.,%-]){re.escape(text)}(?![\w%-]|[.,]\w)", " ", said)  # whole, not as a part of another
     known = {_value(number) for text in facts.figures.values() for number in _NUMBER.findall(text)}

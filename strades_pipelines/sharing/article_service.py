@@ -47,6 +47,7 @@ def chatgpt_draft(facts: Facts) -> str:
         raise ServiceFailed(f"{settings().openai_url}: {_said(error)}") from None
     except (AttributeError, IndexError, TypeError, ValueError):
         raise ServiceFailed(f"{settings().openai_url}: expected a completion, found something else") from None
+    # A text that was cut may say something else than the whole one.
     if reason != "stop" or not text:
         raise ServiceFailed(f"{settings().openai_url}: expected a whole text, found one that ended by {reason!r}")
     return check_draft(text, facts)

@@ -55,8 +55,10 @@ def _write_new(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
     part = path.with_name(f"{path.name}.{os.getpid()}")
+    # The mode first: the key is never in a file that others can read.
     part.touch(mode=0o600)
     part.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    # Unlike a rename, a link fails where another process was first.
     with suppress(FileExistsError):
         path.hardlink_to(part)
     part.unlink()

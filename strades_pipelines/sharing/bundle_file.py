@@ -75,6 +75,7 @@ def pack(manifest: Manifest, signature: bytes, files: Mapping[str, bytes], resul
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         for name, body in entries.items():
             info = zipfile.ZipInfo(name, _EPOCH)
+            # As Unix writes them, on every machine: these fields are among the bytes that are compared.
             info.create_system, info.external_attr = 3, _MODE
             archive.writestr(info, body)
     if written.tell() > MOST_BYTES:
@@ -176,6 +177,7 @@ def _entries(body: bytes) -> dict[str, bytes]:
     except zipfile.BadZipFile as error:
         raise BundleChanged(f"expected a zip file that is whole, found another: {error}") from None
     except (EOFError, NotImplementedError, RuntimeError, ValueError, struct.error) as error:
+        # A refusal is a ValueError too.
         if isinstance(error, BundleRefused):
             raise
         raise BundleRefused(f"expected a zip file, found one that cannot be read: {error}") from None

@@ -44,6 +44,7 @@ def carry_out_request(
         clock: the world's time, UTC.
     """
     row = connection.execute(REQUEST, [request_id]).fetchone()
+    # No transaction is open while code of others runs.
     connection.rollback()
     if row is None:
         return None

@@ -100,5 +100,6 @@ def _parsed(path: str, content: bytes) -> ast.AST:
         return ast.parse(content, path)
     except SyntaxError as error:
         raise BundleRefused(f"{path}:{error.lineno}: expected Python, found {error.msg}") from None
+    # What the parser raises on hostile text beside SyntaxError: for NUL, depth and size.
     except (ValueError, RecursionError, MemoryError) as error:
         raise BundleRefused(f"{path}: expected Python, found {error or type(error).__name__}") from None

@@ -41,6 +41,7 @@ def install(bundle: Bundle, home: Path, *, world: str) -> Path:
 def _write(bundle: Bundle, target: Path) -> None:
     """All or nothing: a folder that is there is complete."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Beside its target: a rename goes within one file system alone.
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
         for path, content in {**bundle.files, BUNDLE_FILE: bundle.body}.items():

@@ -60,6 +60,7 @@ def make_bundle(
 
     strategy = load_strategy(named)
     chosen = parameters(strategy, given)
+    # Made once before bars are read: parameters that do not fit are refused here.
     make_strategy(strategy, chosen)
     terms.terms()
     if data.instruments:

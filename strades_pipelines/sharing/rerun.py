@@ -161,8 +161,10 @@ def _find_too_many_threads(process: int) -> str | None:
 
 def _last_line(errors: Any) -> str:
     errors.seek(0, os.SEEK_END)
+    # Of errors that may have no end the last line is all that counts.
     errors.seek(max(0, errors.tell() - 4096))
     lines = errors.read().decode(errors="replace").strip().splitlines()
+    # What code of others says could steer a terminal.
     return "".join(letter for letter in lines[-1][:300] if letter.isprintable()) if lines else ""
 
 

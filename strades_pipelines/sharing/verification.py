@@ -180,6 +180,7 @@ def _difference(bundle: Bundle, found: Mapping[str, Any]) -> str:
 def first_difference(where: str, declared: Any, found: Any) -> str | None:
     """Where two documents first differ, with both values; None where they do not."""
     if isinstance(declared, list) and isinstance(found, list):
+        # The first element that differs says more than that one list is longer.
         for k, (one, other) in enumerate(zip(declared, found, strict=False)):
             if said := first_difference(f"{where}[{k}]", one, other):
                 return said
@@ -191,6 +192,7 @@ def first_difference(where: str, declared: Any, found: Any) -> str | None:
             if said := first_difference(f"{where}.{name}", declared.get(name), found.get(name)):
                 return said
         return None
+    # `True == 1 == 1.0` in Python; in a document they differ.
     is_same = type(declared) is type(found) and declared == found
     return None if is_same else f"{where}: the bundle has {_shown(declared)}, the run {_shown(found)}"
 

@@ -32,6 +32,7 @@ def find_excess(folder: Path) -> str | None:
             with os.scandir(folders.pop()) as found:
                 for entry in found:
                     entries += 1
+                    # Blocks of 512 bytes, whatever the file system's: a file with holes takes less than its length.
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entries > MOST_ENTRIES:
                         return f"expected at most {MOST_ENTRIES} files and folders, it writes more"
@@ -67,6 +68,7 @@ def _remove_files(folder: Path | str) -> list[str]:
     """Remove the files and links of a folder; its folders, each with all rights of its owner, as a move needs them."""
     folders = []
     with os.scandir(folder) as found:
+        # All at once: what is removed while a folder is read may hide others.
         entries = list(found)
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):

@@ -147,8 +147,10 @@ class Terms:
         for i, one in enumerate(bars):
             account.multiplier[i] = account.unit[i] = float(one.multiplier)
             if one.rates is not None:
+                # Not known until its first rate comes.
                 account.rate[i] = account.unit[i] = math.nan
                 account.converts = True
+            # What the terms say goes before what the bars say.
             gate.lot[i] = gate.lot[i] or float(one.lot)
             if one.name in self.restricted:
                 gate.restrict(i)

@@ -49,6 +49,7 @@ def code_folder() -> Path:
     """Where this node keeps compiled code: a folder that nobody else can write to, since what lies there is run."""
     shared = Path(tempfile.gettempdir()) / f"strades-cluster-{os.getuid()}"
     shared.mkdir(mode=0o700, exist_ok=True)
+    # Somebody else may have made it first, or laid a link there.
     found = shared.lstat()
     if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
         return shared

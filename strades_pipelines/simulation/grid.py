@@ -53,6 +53,7 @@ def _range(cls: type[Strategy], name: str, text: str) -> list[Any]:
     start, stop = (value_of(cls, name, part) for part in parts[:2])
     step = value_of(cls, name, parts[2]) if len(parts) == 3 else type(start)(1)
     numbers = (start, stop, step)
+    # By its type: a truth value is an `int`, too.
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         raise BadInput(f"--range: parameter {name}: expected numbers, found {text!r}")
     # A step that meets the stop but for rounding ends before it, as it would in exact numbers.

@@ -99,6 +99,7 @@ def lookahead(
         runs = Runs(make, poison, terms or Terms(), feed, cache)
         clean = runs.run(mode="auto")
         if clean.mode == "events":
+            # Once more with its orders heard: nothing listens to a run that may be compiled.
             clean = replace(runs.run(), not_compiled=clean.not_compiled)
         if clean.error is not None:
             raise ValueError(clean.error)
@@ -132,6 +133,7 @@ class Runs:
         else:
             self._reveal(engine)
         chain = EventChain([[stream] for stream in streams])
+        # A session ends before its clock, and `until` is seen.
         clock = None if until is None else until + 1
         [progress] = Session(chain, clock, [engine], mode=mode, cache=self.cache).run()
         return decision_log(progress, recorder)

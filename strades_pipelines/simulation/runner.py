@@ -222,6 +222,7 @@ def outcome_of(summary: RunSummary) -> Outcome:
         return Outcome(tally.equity, fills, tally.drawdown)
     days, total, squares = tally.days + 1, tally.total + last, tally.squares + last * last
     mean = total / days
+    # Rounding may take it below 0.
     spread = max(0.0, squares - days * mean * mean)
     deviation = math.sqrt(spread / (days - 1)) if days > 1 else math.nan
     return Outcome(tally.equity, fills, tally.drawdown, mean, deviation, days)

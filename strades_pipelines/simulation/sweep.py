@@ -93,6 +93,7 @@ def in_chunks(
             chosen, future = waiting.popleft()
             yield from zip(chosen, future.result(), strict=True)
     finally:
+        # Whoever takes the results has stopped: what has not begun need not.
         for _, future in waiting:
             future.cancel()
 

@@ -127,6 +127,7 @@ class Account:
             self.wishes += 1
         self.wish[i] = wish
         self.wants_weight[i] = is_weight
+        # A NaN that is asked for is refused as one: it waits for nothing.
         if math.isnan(wish):
             self.wishes -= 1
             self.target[i] = wish
@@ -180,6 +181,7 @@ class Account:
         made.stop = UNSET if stop == NOT_GIVEN else stop
         made.trail = UNSET if trail == NOT_GIVEN else trail
         if wrong(limit) or wrong(stop) or wrong(trail):
+            # The gate refuses a quantity that is not finite.
             made.quantity = math.nan
         made.best = self.price[i]
         made.reserved = 0.0

@@ -150,6 +150,7 @@ def _equal(value: Any, content: Any) -> bool:
     if isinstance(value, list | tuple | deque):
         return len(value) == len(content) and all(map(_equal, value, content))
     if isinstance(value, dict):
+        # In their order, too: what goes over it would come to something else.
         return list(value) == list(content) and all(map(_equal, value.values(), content.values()))
     if hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
         return _equal(vars(value), vars(content))
@@ -174,6 +175,7 @@ def _set_place(generator: Any, place: Any) -> None:
 
 def _refilled(held: Held) -> Any:
     """The same list, dict, set, array or random generator with what was in it; any other value as it was."""
+    # A copy once more: the next run changes what it is given.
     value, content = held.value, deepcopy(held.content)
     if isinstance(value, list | bytearray):
         value[:] = content

@@ -82,6 +82,7 @@ class Child:
         self._process.kill()
         self._process.wait()
         deadline = time.monotonic() + TRACKER_SECONDS
+        # Signal 0 is sent to nobody: it tells whether the group is there.
         while time.monotonic() < deadline and self._signal(0):
             time.sleep(0.02)
         self._signal(signal.SIGKILL)

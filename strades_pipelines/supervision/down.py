@@ -47,6 +47,7 @@ def end_rest(record: Record) -> list[str]:
     ended = end_parts(record)
     if record.stops_database and stop_database():
         ended.append("database")
+    # Another `up` may have begun meanwhile, and written its own.
     current = read_record(record.path)
     if current is not None and current.up == record.up:
         record.remove()
@@ -59,8 +60,10 @@ def stop_database() -> bool:
     if pid is None:
         return False
     mark = start_mark(pid)
+    # A process that is stopped takes no signal but SIGKILL.
     if not is_stopped(pid):
         for number, seconds in (
+            # To a postmaster SIGINT is pg_ctl's fast shutdown, SIGQUIT its immediate one.
             (signal.SIGINT, FAST_SHUTDOWN_SECONDS),
             (signal.SIGQUIT, IMMEDIATE_SHUTDOWN_SECONDS),
         ):

@@ -21,6 +21,7 @@ class Process:
 
 def processes() -> dict[int, Process]:
     """Every process of this machine (of this container), by process id."""
+    # -ww: otherwise ps cuts the command lines, by which processes are known here.
     listing = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,rss=,stat=,args="], capture_output=True, text=True, check=False
     ).stdout
@@ -59,7 +60,9 @@ def start_mark(pid: int) -> str | None:
     """When a process started, as text that no later process with the same id shares; None for no process."""
     if sys.platform == "linux":
         try:
+            # The name of a command may hold blanks and brackets: the other fields are behind the last bracket.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # Start times count from the boot: after another one, the same number is another process.
             boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError:
             return None

@@ -61,6 +61,7 @@ class Record:
         return {
             name: found
             for name, (pid, mark) in self.parts.items()
+            # None: the leader has ended, and left others in its group.
             if (found := _group(table.values(), pid)) and start_mark(pid) in (mark, None)
         }
 

@@ -28,6 +28,7 @@ def memory_of_machine() -> int:
     """The memory that processes here may use, in bytes: of the machine, or of the container where that is less."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in CGROUP_LIMITS:
+        # `max`, which means no limit, is no number.
         with suppress(OSError, ValueError):
             limits.append(int(Path(name).read_text()))
     return min(limits)

@@ -38,6 +38,7 @@ def sandbox_running() -> Iterator[None]:
         return
     url = f"http://127.0.0.1:{free_port()}"
     os.environ["STRADES_SANDBOX_URL"] = url
+    # Settings are kept once they were read, and the new address has to be seen.
     settings.cache_clear()
     command = tied_to_this_process([sys.executable, "-m", "sandbox"])
     process = subprocess.Popen(command, cwd=PROJECT, env=without_secret_names(os.environ), stdout=subprocess.DEVNULL)

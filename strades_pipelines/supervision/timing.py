@@ -31,4 +31,5 @@ class Timing:
 
 def delay_before(attempt: int, timing: Timing) -> float:
     """Seconds before restart number `attempt` (from 1) of one incident: exponential back-off with a cap."""
+    # Thirty doublings are beyond any cap; a thousand would overflow.
     return float(min(timing.longest_delay, timing.first_delay * 2.0 ** min(attempt - 1, 30)))

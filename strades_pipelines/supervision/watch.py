@@ -76,12 +76,14 @@ def work_line() -> tuple[bool, str]:
 def look_and_alert() -> Status:
     """Look at this installation, and alert what was not told; what was told is kept in the home."""
     status = look_here()
+    # Until something was read, nothing that was told of any part is forgotten.
     unread = {"work", *PARTS}
     if status.can_read:
         due, unread = _due_here()
         status = replace(status, lags=[*status.lags, *due])
     told = OpenLags(settings().home / "watch.json")
     for lag in told.new(status.lags, unread):
+        # Told is what was delivered: a mail server that was away has it tried again.
         if deliver_alert(lag.what, lag.detail):
             told.add(lag)
     say_that_somebody_looks()

@@ -80,6 +80,7 @@ def mail(url: str, subject: str, message: str) -> None:
 def letter_to(receivers: str, subject: str, message: str) -> EmailMessage:
     """A mail of this installation, which its subject names."""
     letter = EmailMessage()
+    # EmailMessage refuses a header with a line feed, and the alert would be lost.
     letter["Subject"] = f"[strades {settings().world}] {subject}".replace("\n", " ")
     letter["From"], letter["To"] = settings().alert_from, receivers
     letter.set_content(message)
@@ -108,6 +109,7 @@ def send_letter(url: str, letter: EmailMessage) -> None:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         try:
             server.send_message(letter)
+        # The server has answered, and each of these is an OSError too: nothing was sent.
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, smtplib.SMTPNotSupportedError):
             raise
         except OSError as error:

@@ -23,6 +23,7 @@ def is_taken(port: int) -> bool:
         PermissionError: the system lets only root listen there.
     """
     with socket.socket() as probe:
+        # As our servers do: a port whose last connection is in TIME_WAIT is free for them.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

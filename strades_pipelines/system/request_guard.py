@@ -63,6 +63,7 @@ class RequestGuard:
             return
         self._log(reason, scope)
         if scope["type"] == "websocket":
+            # ASGI: nothing is answered before `websocket.connect` was received.
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: the server answers 403
         else:

@@ -42,6 +42,7 @@ def masked_bytes(body: bytes) -> bytes:
     """The bytes with `***` in place of every known secret; the very same where there is none."""
     if not _known:
         return body
+    # Latin-1 reads any bytes, and gives the very same ones back.
     found = _pattern().sub(MASK, text := body.decode("latin-1"))
     return body if found == text else found.encode("latin-1")
 
@@ -49,6 +50,7 @@ def masked_bytes(body: bytes) -> bytes:
 @cache
 def _pattern() -> re.Pattern[str]:
     forms = {form for value in _known for form in (_escaped(value), *_base64_cores(value))}
+    # The longest first: a half that is known as well would leave the other half to be read.
     return re.compile("|".join(sorted(forms, key=len, reverse=True)), re.IGNORECASE)
 
 

@@ -101,6 +101,7 @@ def _with_mark(subject: str, message: str) -> tuple[str, str]:
     """The text, with eight digits of its SHA-256 behind it, and that mark: the same alert has the same one."""
     text = " ".join(f"[strades {settings().world}] {subject}: {message}".split())
     mark = f"[{hashlib.sha256(text.encode()).hexdigest()[:8]}]"
+    # Behind the cut: a mark that is cut off finds no message.
     return f"{text[: LONGEST - 12]} {mark}", mark
 
 

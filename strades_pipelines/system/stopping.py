@@ -55,6 +55,7 @@ def arm(*, grace_seconds: float = 0.0) -> None:
     import psutil  # noqa: F401  # needed at the stop, when the main thread may hold the import's lock
 
     _pipe = os.pipe()
+    # `set_wakeup_fd` takes only an end that does not block; the thread waits at the other one.
     for end in _pipe:
         os.set_blocking(end, False)
     os.set_blocking(_pipe[0], True)

@@ -72,6 +72,7 @@ class Output:
                 if now - self._said.get(like, -SAID_AGAIN_SECONDS) >= SAID_AGAIN_SECONDS:
                     self._said[like] = now
                     self._show(text)
+            # What holds nothing back any more is forgotten: the dictionary stays small.
             self._said = {like: at for like, at in self._said.items() if now - at < SAID_AGAIN_SECONDS}
 
     def tell(self, part: str, text: str) -> None:

@@ -18,6 +18,7 @@ def stream_for(broker: str, mode: str) -> OrderStream | None:
     Raises:
         SettingsError: the account's keys are not set.
     """
+    # Imported here: a wallet on paper needs neither alpaca-py nor ccxt.
     if broker == "alpaca":
         from strades_pipelines.brokerage.brokers.alpaca.stream import AlpacaStream
 

@@ -16,6 +16,7 @@ class BrokerError(RuntimeError):
     """
 
     def __init__(self, reason: str, message: bytes | None = None) -> None:
+        # One line: a reason becomes a line of a log and a cell of a page.
         super().__init__(masked(" ".join(reason.split())))
         self.message = None if message is None else masked_bytes(message)
 
@@ -44,5 +45,6 @@ class RateLimited(BrokerError):
 
 def retry_after(header: str, *, default: timedelta) -> timedelta:
     """How long a venue takes nothing, by its header `Retry-After` in seconds; a day at most."""
+    # `isdigit` alone is true of '²', at which `int` fails; beyond ten digits `timedelta` overflows.
     is_number = header.isascii() and header.isdigit() and len(header) < 10
     return min(timedelta(seconds=int(header)), LONGEST_WAIT) if is_number else default

@@ -138,6 +138,7 @@ def delete_expired(instance: dg.DagsterInstance, settings: Settings, *, now: dat
     deleted = {}
     with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
         for rule in rules(settings):
+            # Dagster's columns have no zone and are in UTC.
             before = (now - timedelta(days=rule.days)).replace(tzinfo=None)
             deleted[rule.name] = sum(_batches(connection, rule.table, rule.where, {"before": before}))
         deleted["snapshots"] = _delete_snapshots(instance, connection)

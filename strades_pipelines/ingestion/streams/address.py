@@ -47,6 +47,7 @@ async def open_socket(url: str) -> socket.socket | None:
     found = await loop.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     addresses = [(family, address) for family, _, _, _, address in found]
     for _, address in addresses:
+        # Behind a percent sign stands the zone of a link-local address.
         if not _is_public(str(address[0]).partition("%")[0]):
             raise AddressRefused(f"expected {parts.hostname} on the public internet, was {address[0]}: not connected")
     return await _connect(addresses[0])
@@ -60,6 +61,7 @@ def _is_public(text: str) -> bool:
             return _is_public(str(IPv4Address(int(address) % 2**32)))
         if address.is_site_local or address in IPV4_COMPATIBLE:
             return False
+    # `is_global` is true of multicast addresses.
     return address.is_global and not address.is_multicast
 
 
@@ -70,6 +72,7 @@ async def _connect(target: tuple[int, tuple[object, ...]]) -> socket.socket:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await asyncio.get_running_loop().sock_connect(opened, address)
+    # A task that is cancelled, too, would leave the socket open.
     except BaseException:
         opened.close()
         raise

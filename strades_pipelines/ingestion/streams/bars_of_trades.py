@@ -42,6 +42,7 @@ def bars_of_trades(
         open_time and close_time (UTC), open, high, low, close, volume, quote_volume (price x size), trade_count.
     """
     cells = times // step
+    # One less than the first cell before it: the first trade begins a bar in any case.
     starts = np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1)) if len(times) else np.zeros(0, np.int64)
     opens = cells[starts] * step
     return _bars(opens, opens + step, prices, sizes, starts)

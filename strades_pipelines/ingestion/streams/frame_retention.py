@@ -65,6 +65,7 @@ def delete_old_frames(connection: psycopg.Connection[Any], before: datetime) -> 
     """
     deleted = 0
     while True:
+        # A trigger refuses every other delete of frames; the setting ends with the transaction.
         connection.execute("SELECT set_config('strades.deletes_old_frames', 'on', true)")
         count = connection.execute(DELETE, {"before": before, "most": BATCH_ROWS}).rowcount
         connection.commit()

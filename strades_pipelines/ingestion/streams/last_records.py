@@ -37,6 +37,7 @@ LAST_TABLES: Mapping[str, LastTable] = {
     ),
 }
 # A record that comes late is not the newest.
+# Numbers are texts: of two the longer one is larger, and of one length the alphabet decides.
 UPDATE = """
     WITH newest AS (
         SELECT DISTINCT ON (listing_id) listing_id, {number}, event_time, {values} FROM {records}

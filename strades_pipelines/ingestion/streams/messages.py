@@ -37,6 +37,7 @@ def subscriptions(protocol: Protocol, instruments: Sequence[Instrument], now: da
     messages: dict[str, None] = {}  # two instruments of one symbol ask for its trades once
     for template in protocol.stream.subscribe:
         is_own = any(place in json.dumps(template) for place in OWN_PLACES)
+        # A message without a place of an instrument's is for the whole connection, and sent once.
         for instrument in instruments if is_own else instruments[:1]:
             message = _message(template, _words(protocol, instrument), instruments, now)
             messages[json.dumps(message, separators=(",", ":"))] = None

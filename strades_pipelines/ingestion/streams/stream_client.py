@@ -122,6 +122,7 @@ class StreamClient:
     async def _keep_alive(self, socket: ClientConnection) -> None:
         """Send the venue's own pings; end a connection that is silent, or nearly as old as the venue lets it become."""
         loop = asyncio.get_running_loop()
+        # Not all connections of a process at once.
         end = loop.time() + self.stream.life_seconds * random.uniform(0.9, 1.0)
         while True:
             await asyncio.sleep(min(self.stream.ping_seconds, self.stream.silence_seconds / 2))

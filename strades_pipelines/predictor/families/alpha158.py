@@ -125,6 +125,7 @@ def alpha158(columns: Columns, age: Indices, wanted: NDArray[np.bool_]) -> NDArr
     result = np.empty((len(ALPHA158), int(rows[-1])), np.float32)
 
     def compute(begin: int) -> None:
+        # A part begins with the bars that its first windows look back on.
         end, lead_in = min(begin + PART, len(age)), min(begin, int(WARM_UP.max()))
         places = np.flatnonzero(wanted[begin:end]) + lead_in
         part = slice(begin - lead_in, end)

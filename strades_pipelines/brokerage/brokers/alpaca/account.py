@@ -35,6 +35,7 @@ def account_keys(*, is_live: bool) -> tuple[str, str]:
     Raises:
         SettingsError: a key is not set, or cannot be one.
     """
+    # Real keys are not even read here: a rehearsal cannot send them anywhere.
     if settings().world == "sandbox":
         return SANDBOX_KEYS
     keys = []
@@ -42,6 +43,7 @@ def account_keys(*, is_live: bool) -> tuple[str, str]:
         value = secret(name)
         if value is None:
             raise SettingsError(missing_secret(name))
+        # Venues repeat keys in their error messages; what is remembered is masked in logs and rows.
         remember_secret(value)
         keys.append(value)
     return keys[0], keys[1]

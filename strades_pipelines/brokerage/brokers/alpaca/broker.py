@@ -40,6 +40,8 @@ IN_FLIGHT = 8
 CLOCKS_APART = timedelta(minutes=10)
 NEWEST = 500  # orders in a list, the most there are
 SAME_INSTANT = timedelta(milliseconds=1)
+# 403 is not among UNAUTHORIZED: Alpaca gives it to an order beyond the buying power, which is a refusal and no matter
+# of keys.
 DUPLICATE, UNAUTHORIZED, NOT_FOUND, TOO_MANY = 40010001, (401, 407), 404, 429
 
 
@@ -62,6 +64,7 @@ class AlpacaBroker:
         self._client, self._symbols, self._in_flight = client, symbols, in_flight
         self._others: list[AlpacaBroker] = []
         self._answer: requests.Response | None = None
+        # The client hands out parsed JSON alone; the bytes are kept with the order's event as what the venue said.
         client._session.hooks["response"].append(self._keep)
 
     def lanes(self) -> Sequence["AlpacaBroker"]:
@@ -137,6 +140,8 @@ class AlpacaBroker:
                 raise Unknown("expected a list of orders", self._said())
             before = len(found)
             found |= {str(one["id"]): one for one in page}
+            # Nothing new on a full page: more orders in one instant than a page holds, or an ignored `until`. It would
+            # be asked for again for ever.
             if len(page) < NEWEST or len(found) == before:
                 return list(found.values())
             oldest = placed_at(page[-1])
@@ -194,11 +199,13 @@ class AlpacaBroker:
         import requests
         from alpaca.common.exceptions import APIError
 
+        # Otherwise an error without an answer would be told with the bytes of the request before.
         self._answer = None
         try:
             return method(path, data) if data is not None else method(path)
         except APIError as error:
             raise _translated(error.response, str(error)) from error
+        # The order counts: a ConnectTimeout is a ConnectionError too, and a JSONDecodeError a RequestException.
         except requests.ConnectTimeout as error:
             raise NotSent(f"no connection within {CONNECT_SECONDS} s") from error
         except requests.ConnectionError as error:
@@ -208,6 +215,7 @@ class AlpacaBroker:
         except requests.RequestException as error:
             raise Unknown(f"{type(error).__name__}: {error}") from error
         except (ValueError, RecursionError) as error:
+            # Without an answer it is a fault of our own, and no word of the venue.
             if self._answer is None:
                 raise
             # A number of thousands of digits, or brackets thousands deep.
@@ -262,6 +270,7 @@ def _translated(answer: "requests.Response | None", said: str) -> BrokerError:
         return RateLimited(reason, message, retry_after=retry_after(seconds, default=timedelta(seconds=60)))
     if status in UNAUTHORIZED:
         return NotSent(f"{reason}; are the keys right?", message)
+    # A 5xx says nothing of the order, which may have arrived: only a look-up tells.
     return Rejected(reason, message) if 400 <= status < 500 else Unknown(reason, message)
 
 

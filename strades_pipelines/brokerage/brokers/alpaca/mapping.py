@@ -13,6 +13,7 @@ from strades_pipelines.market.order_terms import Order, OrderTerms
 
 Document = Mapping[str, Any]
 TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")
+# All of them may still fill. An order taken for over too early would lose the fills that come after.
 WORKING = (
     "new", "accepted", "pending_new", "accepted_for_bidding", "held", "pending_cancel", "pending_replace", "stopped",
     "suspended", "calculated", "done_for_day", "partially_filled",

@@ -30,5 +30,6 @@ class AlpacaStream:
 
     def stop(self) -> None:
         """End `run`, within five seconds."""
+        # The client's `stop` needs the loop, which is there only once `run` has begun.
         if self._stream._loop is not None:
             self._stream.stop()

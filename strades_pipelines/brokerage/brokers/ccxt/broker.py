@@ -79,6 +79,7 @@ class CcxtBroker:
             raise Rejected(f"{self.name}: {refusal}")
         market = self._market(order)
         document = self._client.create_order(*order_arguments(self._client, order, market))
+        # Taken before the trades are asked for: their answer replaces it.
         message = self._client.message
         try:
             trades = self._trades_of(document, market)
@@ -92,6 +93,7 @@ class CcxtBroker:
         document = self._find(order, market, at)
         if document is None:
             return None
+        # As in `submit`: of the order, not of its trades.
         message = self._client.message
         return self._venue_order(document, self._trades_of(document, market), market, message)
 
@@ -133,9 +135,12 @@ class CcxtBroker:
                 fills.append(self._account_fill(trade, listings))
         held, holdings = self._balances(), []
         for symbol, listing in listings.items():
+            # What stays in `held` is money: a coin that the wallet trades must not count twice, as cash and as a
+            # holding.
             quantity = held.pop(self._client.exchange.market(symbol)["base"], None)
             if quantity is not None:
                 holdings.append(Holding(self._symbols[listing], listing, quantity))
+        # Each symbol's were in order; `VenueAccount` promises the order over all of them.
         fills.sort(key=lambda fill: (fill.fill.filled_at, fill.fill.venue_fill_id))
         return VenueAccount(tuple(orders), tuple(fills), held, tuple(holdings))
 
@@ -176,6 +181,8 @@ class CcxtBroker:
             )
         except OrderNotFound:
             since = max(order.decided_at - CLOCKS_APART, at - LONGEST_SEARCH)
+        # Open orders first: one that fills between the two questions is then among the closed. The other way round it
+        # could be in neither list, and would be sent again.
         for method, start in (("fetch_open_orders", None), ("fetch_closed_orders", _milliseconds(since))):
             for document in self._pages(method, market["symbol"], start):
                 if client_order_id(document, self._client.dialect.client_id_prefix) == order.intent_id:
@@ -217,9 +224,12 @@ class CcxtBroker:
             if not new or (page_parameter is None and since is None):
                 return
             if page_parameter is None:
+                # The next page begins within the same millisecond, as it may hold more rows; `seen` drops those that
+                # come twice.
                 since = max(int(row.get("timestamp") or 0) for row in new)
 
     def _needs_symbol(self) -> bool:
+        # A venue that says nothing is asked symbol by symbol: some refuse a list of all.
         features = (self._client.exchange.features or {}).get("spot") or {}
         return any(
             (features.get(name) or {}).get("symbolRequired", True) for name in ("fetchOpenOrders", "fetchMyTrades")
@@ -237,6 +247,7 @@ class CcxtBroker:
         try:
             fill: VenueFill = venue_fill(trade, symbol.partition("/")[2])
             order_id, side, symbol = identifier(trade["order"]), str(trade["side"]), identifier(symbol)
+        # OverflowError and OSError come of `fromtimestamp` on a number that is no time of this platform.
         except (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError) as error:
             raise Unknown(f"expected a trade, was {error!r}", self._client.message) from error
         text = str((trade.get("info") or {}).get("text") or trade.get("clientOrderId") or "")

@@ -108,6 +108,7 @@ class Client:
         self.exchange.headers = {header: str(expires)} if header else {}
         try:
             return self.call("create_order", *arguments)
+        # Otherwise the next request would carry this order's expiry, and be dropped.
         finally:
             self.exchange.headers = {}
 
@@ -125,12 +126,14 @@ class Client:
             # Else ccxt asks before the first order, and takes no answer for a no.
             if hasattr(self.exchange, "load_unified_status"):
                 self.call("load_unified_status")
+        # As it is: `retry_after` would be lost in a NotSent.
         except RateLimited:
             raise
         except BrokerError as error:
             raise NotSent(f"no list of markets: {error}", error.message) from error
 
     def _request(self, method: str, url: str, **options: Any) -> "requests.Response":
+        # A request that raises then leaves no answer: `_without_answer` decides by that what is certain.
         self.answer = None
         self.answer = self._send(method, url, **options | {"timeout": (CONNECT_SECONDS, READ_SECONDS)})
         return self.answer
@@ -152,6 +155,7 @@ def translated(error: Exception, answer: "requests.Response | None") -> BrokerEr
         return RateLimited(reason, message, retry_after=retry_after(seconds, default=WAIT))
     if answer is None:
         return _without_answer(error, reason)
+    # A 408 is an answer, but tells nothing of whether the order was read.
     if status >= 500 or status == TIMEOUT:
         return Unknown(reason, message)
     if isinstance(error, ccxt.AuthenticationError | ccxt.InvalidNonce) or status in UNAUTHORIZED:

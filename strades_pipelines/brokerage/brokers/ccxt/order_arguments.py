@@ -57,6 +57,7 @@ def _worst_price(client: Client, market: Market) -> Decimal:
         ticker = client.call("fetch_ticker", market["symbol"])
         price = Decimal(ticker.get("ask") or ticker["last"]) * WORST_PRICE
         return Decimal(client.call("price_to_precision", market["symbol"], plain(price)))
+    # As it is: `retry_after` would be lost in a NotSent.
     except RateLimited:
         raise
     except (BrokerError, ArithmeticError, TypeError, KeyError) as error:

@@ -37,6 +37,7 @@ class CcxtStream:
     def stop(self) -> None:
         """End `run`."""
         if self._loop is not None and self._task is not None and not self._loop.is_closed():
+            # `stop` comes from another thread, and a task may be cancelled only in the thread of its loop.
             self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def _watch(self, on_order: OnOrder) -> None:

@@ -75,6 +75,8 @@ def split_account(
     adjust_account(connection, wallet, cash=split.cash)
     at = [wallet.name, split.listing_id]
     where = "WHERE account = %s AND listing_id = %s"
+    # The venue fills in transactions of its own: without the row lock a fill between this read and the update would be
+    # lost.
     row = connection.execute(f"SELECT quantity FROM trading.paper_venue_positions {where} FOR UPDATE", at).fetchone()
     assert row is not None, "`adjust_account` has opened it"
     # What was filled since the opening is in new units already: a split is often told of in the evening.

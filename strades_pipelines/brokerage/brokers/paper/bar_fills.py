@@ -126,6 +126,7 @@ class PaperMatcher:
         gate = Gate(size, allow_short=False, leverage=1.0)
         for i, listing in enumerate(listings):
             gate.lot[i], gate.tick[i] = float(listing.lot), float(listing.tick)
+        # The engine's queue has a fixed size, and a person can add orders beyond what a strategy may have.
         account = Account(size, float(cash), orders=max(ORDERS, len(orders)))
         account.position = [float(quantity) for quantity in positions]
         self._engine = Engine(Strategy(), account, SimulatedBroker(PercentFee(float(fee_rate))), gate)
@@ -207,11 +208,13 @@ class PaperMatcher:
         """A fill in exact numbers; `part` counts those of its order in this bar."""
         number, i, quantity, price, _, filled_at, *_ = row
         listing = self._listings[int(i)]
+        # The engine calculates in floats; the venue's books are whole lots and ticks.
         exact_quantity, exact_price = to_ticks(abs(quantity), listing.lot), to_ticks(price, listing.tick)
         name = f"{bar.interval}@{stamp(bar.open_time)}"
         return PaperFill(
             self._orders[int(number) - 1].client_order_id,
             int(i),
+            # The bar names the fill, so that a matching that was rolled back gives the same id when it is repeated.
             name if part == 1 else f"{name}:{part}",
             "buy" if quantity > 0 else "sell",
             exact_quantity,
@@ -244,4 +247,5 @@ def _ended(state: int, reason: int) -> tuple[str, str | None]:
 
 
 def _json(value: Any) -> Any:
+    # JSON has no NaN, and jsonb refuses Python's word for it.
     return None if isinstance(value, float) and math.isnan(value) else value

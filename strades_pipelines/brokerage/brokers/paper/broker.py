@@ -40,6 +40,7 @@ class PaperBroker:
     """The paper account of a wallet."""
 
     name = "paper"
+    # It answers from our own database: an order that it does not show was never taken.
     grace = timedelta(0)
     links_orders = True
     lacks: frozenset[str] = frozenset()
@@ -57,6 +58,7 @@ class PaperBroker:
             if terms.parent_id is not None and parent is None:
                 raise Rejected(f"there is no order {terms.parent_id} to wait for")
             self._match(at)
+            # Read again: matching may have filled or ended it.
             parent = self._order(terms.parent_id)
             state = "open" if parent is None or parent.filled else "waiting"
             # A parent that ended unfilled never opens the position that this order is to exit.
