@@ -12,13 +12,20 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
 
-from pydantic import AwareDatetime, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
-from strades_pipelines.origins import is_loopback, public_origins
+from strades_pipelines.setting_formats import (
+    CollectorUrl,
+    DatabaseUrl,
+    Headers,
+    MailUrl,
+    PublicHosts,
+    ServiceUrl,
+    WebUrl,
+)
 
 PROJECT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
@@ -26,27 +33,6 @@ SHORTEST_SECRET = 8  # a shorter one would be found everywhere, and blotted out 
 # Set for a child of ours that needs no secret: it reads neither `.env` nor `/run/secrets`.
 ENVIRONMENT_ONLY = "STRADES_ENVIRONMENT_ONLY"
 _READS_FILES = ENVIRONMENT_ONLY not in os.environ
-
-
-DATABASE_URL_FORM = (
-    "expected postgresql://user:password@host:port/database; "
-    "percent-encode what is neither a letter nor a digit in user and password"
-)
-_DATABASE_URL = re.compile(
-    r"postgres(?:ql)?://(?P<user>[^\s:@/?#\[\]]+)(?::(?P<password>[^\s@/?#\[\]]*))?"
-    r"@(?:[\w.-]+|\[[\dA-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
-    r"(?:/(?P<database>[^\s:@/?#\[\]]*))?(?:\?(?P<query>[^\s@?#]*))?",
-    re.ASCII,
-)
-# What a URL may say after its question mark: who connects, and where to, is said before it.
-_DATABASE_URL_PARAMETERS = {
-    "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version", "channel_binding",
-    "gssencmode", "target_session_attrs", "connect_timeout", "application_name", "keepalives", "keepalives_idle",
-    "keepalives_interval", "keepalives_count", "tcp_user_timeout", "require_auth",
-}  # fmt: skip
-
-_COLLECTOR_URL = re.compile(r"https?://[\w.\-:\[\]]+(?:/[^\s?#@]*)?", re.ASCII)
-_HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=\s*[!-~](?:[ -~]*[!-~])?\s*", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -88,7 +74,7 @@ class Settings(BaseSettings):
         repr=False,  # a URI may have keys
         description="where `strades archive` keeps cold months: a folder, or a URI such as s3://bucket/strades",
     )
-    database_url: str | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None, validation_alias="DATABASE_URL", repr=False, description="a PostgreSQL server instead of the embedded one"
     )
     sandbox_url: str = Field("http://127.0.0.1:8090", description="where the sandbox server listens")
@@ -106,7 +92,7 @@ class Settings(BaseSettings):
     dashboard_signup: Literal["off", "invitation", "open"] = Field(
         "invitation", description="who may make an account of the dashboard, after the first"
     )
-    openid_issuer: str = Field(
+    openid_issuer: ServiceUrl = Field(
         "", description="an OpenID provider whose people may sign in to the dashboard: https://tenant.eu.auth0.com"
     )
     openid_client_id: str = Field("", description="the dashboard's id at that provider")
@@ -128,7 +114,7 @@ class Settings(BaseSettings):
     readonly_port: int | None = Field(
         None, ge=1, le=65535, description="port of a second webserver that serves no mutation; none without it"
     )
-    public_host: str = Field(
+    public_host: PublicHosts = Field(
         "", description="host[:port] under which a proxy with TLS shows the webserver, with commas between"
     )
     window_from: date = Field(date(2012, 1, 1), description="first day of the main job's window")
@@ -143,16 +129,16 @@ class Settings(BaseSettings):
     live_one_person: bool = Field(
         False, description="who asked for live trading of a wallet may approve it alone, after a minute"
     )
-    alert_webhook: str | None = Field(
+    alert_webhook: WebUrl | None = Field(
         None, repr=False, description="URL that alerts are POSTed to as JSON; may hold a token"
     )
-    alert_smtp: str | None = Field(
+    alert_smtp: MailUrl | None = Field(
         None, repr=False, description="mail server of alerts: smtp://user:password@host:587, or smtps://"
     )
-    alert_heartbeat: str | None = Field(
+    alert_heartbeat: WebUrl | None = Field(
         None, repr=False, description="URL that is called each minute while somebody watches; may hold a token"
     )
-    openai_url: str = Field(
+    openai_url: ServiceUrl = Field(
         "https://api.openai.com/v1", description="where `strades bundle article --writer chatgpt` asks for a draft"
     )
     openai_model: str = Field("gpt-5-mini", max_length=80, description="the model that is asked")
@@ -162,7 +148,7 @@ class Settings(BaseSettings):
     alert_sms_from: str = Field("", max_length=40, description="their sender, as Twilio knows it")
     twilio_account: str = Field("", pattern=r"^(AC[0-9a-f]{32})?$", description="the account's SID at Twilio")
     twilio_auth_token: str | None = Field(None, repr=False, description="its token")
-    twilio_url: str = Field("https://api.twilio.com", description="where Twilio is asked")
+    twilio_url: ServiceUrl = Field("https://api.twilio.com", description="where Twilio is asked")
     alert_from: str = Field("strades@localhost", description="sender of alerts by mail")
     alert_to: str = Field("", description="receivers of alerts by mail, with commas between")
     events_kept_days: int = Field(
@@ -185,11 +171,11 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="json: one object a line, with the ids of run, source and wallet"
     )
-    traces_url: str | None = Field(
+    traces_url: CollectorUrl | None = Field(
         None,
         description="a collector of OpenTelemetry's traces, http://127.0.0.1:4318/v1/traces; none without it",
     )
-    traces_headers: str | None = Field(
+    traces_headers: Headers | None = Field(
         None, repr=False, description="headers that the collector asks for, a key say: name=value, with commas between"
     )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
@@ -211,21 +197,6 @@ class Settings(BaseSettings):
         """The path below which Dagster's webservers serve: `/dagster` behind NGINX, none without it."""
         return "/dagster" if self.nginx_port else ""
 
-    @field_validator("public_host")
-    @classmethod
-    def _names_hosts(cls, hosts: str) -> str:
-        public_origins(hosts)
-        return hosts
-
-    @field_validator("openid_issuer", "openai_url", "twilio_url")
-    @classmethod
-    def _names_an_issuer(cls, url: str) -> str:
-        parts = urlsplit(url)
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-        if url and not (is_safe and parts.hostname and "@" not in parts.netloc and not parts.query + parts.fragment):
-            raise ValueError("expected https://host[/path], as the provider names itself")
-        return url
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -239,43 +210,6 @@ class Settings(BaseSettings):
         assert isinstance(file_secret_settings, SecretsSettingsSource)
         files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, files
-
-    @field_validator("alert_webhook", "alert_smtp", "alert_heartbeat")
-    @classmethod
-    def _names_a_server(cls, url: str | None, info: ValidationInfo) -> str | None:
-        schemes = ("smtp", "smtps") if info.field_name == "alert_smtp" else ("http", "https")
-        try:
-            parts = urlsplit((url or "").strip())
-            is_good = parts.scheme in schemes and bool(parts.hostname)
-        except ValueError:
-            is_good = False
-        if url is not None and not is_good:
-            raise ValueError(f"expected {schemes[0]}://host or {schemes[1]}://host")
-        return url
-
-    @field_validator("traces_url")
-    @classmethod
-    def _names_a_collector(cls, url: str | None) -> str | None:
-        if url is not None and not _COLLECTOR_URL.fullmatch(url):
-            raise ValueError("expected http(s)://host[:port]/path alone; a key goes into STRADES_TRACES_HEADERS")
-        return url
-
-    @field_validator("traces_headers")
-    @classmethod
-    def _are_headers(cls, headers: str | None) -> str | None:
-        if headers is not None and not all(_HEADER.fullmatch(header) for header in headers.split(",")):
-            raise ValueError("expected name=value, with commas between")
-        return headers
-
-    @field_validator("database_url", mode="before")
-    @classmethod
-    def _check_database_url(cls, url: object) -> str | None:
-        if url is None:
-            return None
-        if not isinstance(url, str) or not _is_database_url(url.strip()):
-            raise ValueError(DATABASE_URL_FORM)
-        # A file of secrets ends with a line feed; SQLAlchemy knows the longer name only.
-        return "postgresql://" + url.strip().partition("://")[2]
 
     def now(self) -> datetime:
         """The world's time, UTC: the wall clock, or the held clock of the sandbox."""
@@ -330,18 +264,3 @@ def settings() -> Settings:
         field = Settings.model_fields.get(name.lower())
         secret = (field is not None and not field.repr) or re.search(r"://.*[@?]", str(first["input"]))
         raise SettingsError(f"{variable}: {message}" + ("" if secret else f", was {first['input']!r}")) from None
-
-
-def _is_database_url(url: str) -> bool:
-    """Whether all that read the URL (libpq, SQLAlchemy, yoyo, dbt) understand it, and the same by it."""
-    found = _DATABASE_URL.fullmatch(url)
-    if found is None or not url.isascii() or int(found["port"] or 5432) not in range(1, 65536):
-        return False
-    if re.search(r"%(?![\dA-Fa-f]{2})", url) or "%00" in url:
-        return False
-    try:
-        unquote(url, errors="strict")
-    except UnicodeDecodeError:
-        return False
-    pairs = [pair.partition("=") for pair in (found["query"] or "").split("&") if pair]
-    return all(name in _DATABASE_URL_PARAMETERS and value for name, _, value in pairs)

@@ -1,16 +1,19 @@
 """Planted bugs: one wrong line each, in a throw-away copy, and the test that must turn red.
 
-`python -m tests.plants` sets them all, `python -m tests.plants WORD` those whose description has the word.
+`python -m tests.plants` sets them all, `python -m tests.plants WORD` those whose description has the word, and
+`python -m tests.plants --part 2/4` a quarter of them, so that the machine may be used for something else in between.
 
 Not a part of the suite: it shows that the suite can fail where it matters. The tests named run once on a clean copy,
 where they must be green, then each plant is set, its test run, and the plant taken out again.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -246,7 +249,7 @@ PLANTS = (
     ),
     Plant(
         "a halt that a page asked for counts only once it is carried out",
-        f"{PACKAGE}/database/migrations/0042.asset_choices.sql",
+        f"{PACKAGE}/database/migrations/0059.live_requests.sql",
         "c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')",
         "c.outcome IS NOT NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')",
         "tests/brokerage/test_pending_commands.py::test_a_halt_that_waits_lets_no_order_out",
@@ -529,16 +532,21 @@ PLANTS = (
 )
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Plant them in turn; 0 when every test was green before and red after."""
-    plants = [plant for plant in PLANTS if all(word in plant.what for word in words)]
+    parser = argparse.ArgumentParser(prog="python -m tests.plants", description="Set planted bugs, expect red tests.")
+    parser.add_argument("words", nargs="*", help="take the plants whose description has all of these words")
+    parser.add_argument("--part", type=part_of, default=(1, 1), help="K/N: the K-th of N parts of them")
+    chosen = parser.parse_args(arguments)
+    number, parts = chosen.part
+    plants = [plant for plant in PLANTS if all(word in plant.what for word in chosen.words)][number - 1 :: parts]
     if not plants:
-        print(f"no plant is described with {' and '.join(words)}", file=sys.stderr)
+        print(f"no plant is described with {' and '.join(chosen.words)}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="strades-plants-") as folder, server():
         copy = Path(folder) / "project"
         copy_project(copy)
-        if run(copy, sorted({plant.test for plant in plants})):
+        if run(copy, sorted({plant.test for plant in plants}), shows_failures=True):
             print("the tests are not green without a plant", file=sys.stderr)
             return 1
         unseen = [plant for plant in plants if not seen(copy, plant)]
@@ -546,19 +554,33 @@ def main(words: list[str]) -> int:
     return 1 if unseen else 0
 
 
+def part_of(text: str) -> tuple[int, int]:
+    """K and N of "K/N".
+
+    Raises:
+        ValueError: it is none of 1/N to N/N.
+    """
+    number, parts = (int(figure) for figure in text.split("/"))
+    if not 1 <= number <= parts:
+        raise ValueError(f"expected 1/N to N/N, was {text}")
+    return number, parts
+
+
 def seen(copy: Path, plant: Plant) -> bool:
-    """Whether the plant's test turns red; says so."""
+    """Whether the plant's test turns red; says so, and after how many seconds."""
     file = copy / plant.file
     clean = file.read_text()
     if clean.count(plant.old) != 1:
-        print(f"lost   {plant.what}: {plant.file} has its line {clean.count(plant.old)} times")
+        print(f"lost   {plant.what}: {plant.file} has its line {clean.count(plant.old)} times", flush=True)
         return False
+    began = time.monotonic()
     file.write_text(clean.replace(plant.old, plant.new))
     try:
         red = run(copy, [plant.test]) == FAILED
     finally:
         file.write_text(clean)
-    print(f"{'red   ' if red else 'UNSEEN'} {plant.what}: {plant.test}", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{'red   ' if red else 'UNSEEN'} {plant.what}: {plant.test} ({seconds:.0f} s)", flush=True)
     return red
 
 
@@ -570,12 +592,18 @@ def copy_project(target: Path) -> None:
         shutil.copy2(PROJECT / name, target / name)
 
 
-def run(copy: Path, tests: list[str]) -> int:
-    """Pytest's exit code; the modules are those of the copy, since it is the working directory."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-x", "--no-header", "--tb=no", *tests]
+def run(copy: Path, tests: list[str], *, shows_failures: bool = False) -> int:
+    """Pytest's exit code; the modules are those of the copy, since it is the working directory.
+
+    Args:
+        shows_failures: go on after a failure, and print the name of each.
+    """
+    options = ["-q", "--no-header", "--tb=no", *(["-rfE"] if shows_failures else ["-x"])]
+    command = [sys.executable, "-m", "pytest", "-n", "0", *options, *tests]
     # Real data lies beside the project, not beside its copy; a test that is skipped sees nothing.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "STRADES_SHARED": str(SHARED)}
-    return subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
+    output = None if shows_failures else subprocess.DEVNULL
+    return subprocess.run(command, cwd=copy, env=environment, stdout=output, check=False).returncode
 
 
 @contextmanager

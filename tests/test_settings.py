@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from strades_pipelines.settings import DATABASE_URL_FORM, PROJECT, Settings, SettingsError, settings
+from strades_pipelines.setting_formats import DATABASE_URL_FORM
+from strades_pipelines.settings import PROJECT, Settings, SettingsError, settings
 
 
 @pytest.fixture(autouse=True)

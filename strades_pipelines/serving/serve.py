@@ -27,7 +27,7 @@ from strades_pipelines.supervision.alert_queue import AlertQueue
 from strades_pipelines.supervision.bundle_request_watch import carry_out_bundle_requests
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
 from strades_pipelines.supervision.command_watch import CommandWatch
-from strades_pipelines.supervision.data_request_watch import carry_out_in_child
+from strades_pipelines.supervision.data_request_watch import carry_out_data_requests
 from strades_pipelines.supervision.database_part import postmaster
 from strades_pipelines.supervision.down import record_path, stop_database
 from strades_pipelines.supervision.process_table import is_stopped
@@ -235,7 +235,7 @@ class Extras:
         self._runs = RunGuard(output, parts.children["code"])
         self._work = WorkWatch(deliver_alert, output.tell)
         self._commands = CommandWatch(output.tell, output.note)
-        self._data_requests = CommandWatch(output.tell, output.note, carry_out_in_child, "data request")
+        self._data_requests = CommandWatch(output.tell, output.note, carry_out_data_requests, "data request")
         self._bundles = CommandWatch(output.tell, output.note, carry_out_bundle_requests, "bundle request")
 
     def look(self, supervisor: Supervisor) -> None:

@@ -28,7 +28,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database import connection as places
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision import watch

@@ -17,9 +17,9 @@ DONE_BAR = "done: records.candles: 1 new, 0 revised"
 
 
 def test_a_child_carries_out_what_waits(store: Store, connection: Connection, own_world: str) -> None:
-    assert data_request_watch.carry_out_in_child(connection) == {}
+    assert data_request_watch.carry_out_data_requests(connection) == {}
     request = ask(connection, records(BAR), protocol="manual_candle", source="manual", given=dict(GATE))
-    assert data_request_watch.carry_out_in_child(connection) == {request: DONE_BAR}
+    assert data_request_watch.carry_out_data_requests(connection) == {request: DONE_BAR}
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_what_kills_its_reader_is_given_up_and_what_was_stopped_waits(
         lambda command, **options: dead if command[-1] == str(first) else run(command, **options),
     )
     if told is not None:
-        assert data_request_watch.carry_out_in_child(connection) == {first: told, second: DONE_BAR}
+        assert data_request_watch.carry_out_data_requests(connection) == {first: told, second: DONE_BAR}
     else:
         with pytest.raises(RuntimeError, match="a fault of ours"):
-            data_request_watch.carry_out_in_child(connection)
+            data_request_watch.carry_out_data_requests(connection)
     # A fault of ours takes no other request's turn; a stop ends it for all.
     assert outcome(connection, second)[0] == (None if code == -signal.SIGTERM else DONE_BAR)
     assert outcome(connection, first)[0] == told

@@ -162,7 +162,7 @@ def write_states(instance: dg.DagsterInstance, definitions: dg.Definitions, *, o
 def test_the_newest_bar_of_a_wallet_that_trades_is_read(
     connection: "psycopg.Connection[Any]", database_url: str
 ) -> None:
-    from strades_pipelines.brokerage.portfolio import open_wallet
+    from strades_pipelines.brokerage.wallet_opening import open_wallet
     from tests.test_sensors import LISTING, OPENED, PAPER
 
     connection.execute(
