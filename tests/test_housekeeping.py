@@ -12,6 +12,7 @@ from strades_pipelines.brokerage.trading_rows import insert, line_row
 from strades_pipelines.datamanager.cron import longest_wait
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.maintenance.housekeeping import (
+    create_month_partitions,
     delete_expired_sessions,
     inventory,
     verify_audit,
@@ -52,6 +53,14 @@ def test_the_inventory_tells_what_is_there_missing_and_failed(instance: dg.Dagst
         (date(2012, 4, 1), date(2012, 4, 1), "materialized"),
         (date(2012, 5, 1), date(2026, 11, 1), "missing"),
     ]
+
+
+def test_the_night_makes_the_partitions_of_this_month_and_the_next(
+    connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
+    create_month_partitions(dg.build_op_context(), database=Database(url=database_url))
+    parts = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'rawsources.frames'::regclass"
+    assert connection.execute(parts).fetchone() == (3,)
 
 
 def test_the_inventory_of_a_later_night_takes_the_place_of_the_one_before(

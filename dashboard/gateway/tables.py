@@ -46,11 +46,8 @@ RELATIONS = """
     SELECT n.nspname AS schema, c.relname AS name, c.relkind IN ('v', 'm') AS is_view,
         pg_get_userbyid(c.relowner)::text AS owner,
         obj_description(c.oid, 'pg_class') AS comment,
-        CASE WHEN c.relkind = 'r' THEN c.reltuples::bigint ELSE -1 END AS estimate,
-        CASE WHEN c.relkind = 'r'
-            THEN (pg_relation_size(c.oid) / current_setting('block_size')::int)::int ELSE 0
-        END AS pages,
-        CASE WHEN c.relkind = 'r' THEN pg_total_relation_size(c.oid) END AS size,
+        stored.estimate, coalesce(stored.parts, '{}') AS parts,
+        coalesce(stored.pages, '{}') AS pages, stored.size,
         coalesce((
             SELECT array_agg(a.attname::text ORDER BY k.place) FROM pg_index AS i
             CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
@@ -62,7 +59,16 @@ RELATIONS = """
             WHERE a.attrelid = c.oid AND a.atttypid = 'timestamptz'::regtype AND a.attnum > 0 AND NOT a.attisdropped
         ), '{}') AS times
     FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'v', 'm') AND n.nspname = ANY(%(layers)s)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(part.reltuples) FILTER (WHERE part.reltuples >= 0), -1)::bigint AS estimate,
+            array_agg(part.relname::text) AS parts,
+            array_agg((pg_relation_size(part.oid) / current_setting('block_size')::int)::int) AS pages,
+            sum(pg_total_relation_size(part.oid))::bigint AS size
+        FROM pg_class AS part
+        WHERE part.relkind = 'r'
+            AND (part.oid = c.oid OR part.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))
+    ) AS stored
+    WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition AND n.nspname = ANY(%(layers)s)
         AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 """
 COLUMNS = """
@@ -87,7 +93,10 @@ INDEXES = """
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or view. `estimate` is PostgreSQL's own count of rows, -1 where it has none; `size` in bytes."""
+    """A table or view. `estimate` is PostgreSQL's own count of rows, -1 where it has none; `size` in bytes.
+
+    `parts` are the names of its partitions, of a table without any its own, and `pages` how many each has.
+    """
 
     schema: str
     name: str
@@ -95,7 +104,8 @@ class Relation:
     owner: str
     comment: str | None
     estimate: int
-    pages: int
+    parts: list[str]
+    pages: list[int]
     size: int | None
     key: list[str]
     times: list[str]
@@ -156,7 +166,7 @@ class _Index:
 @dataclass(frozen=True)
 class _Newest:
     relation: str
-    newest: datetime | None
+    newest: datetime
 
 
 def read_relations() -> list[Relation]:
@@ -168,12 +178,12 @@ def read_relations() -> list[Relation]:
 
 def read_freshness(relations: list[Relation]) -> dict[str, datetime]:
     """The newest time in the last pages of each table that has one: at least so new is it. One query."""
-    parts = [_newest(found, found.freshness_column) for found in relations if found.freshness_column]
-    parts = [part for part in parts if part is not None]
+    parts = [part for found in relations if found.freshness_column for part in _newest(found, found.freshness_column)]
     if not parts:
         return {}
     query = sql.SQL(" UNION ALL ").join(parts).as_string(None)
-    return {row.relation: row.newest for row in read(_Newest, query) if row.newest is not None}
+    found = f"SELECT relation, max(newest) AS newest FROM ({query}) AS parts GROUP BY 1 HAVING max(newest) IS NOT NULL"
+    return {row.relation: row.newest for row in read(_Newest, found)}
 
 
 def read_table(schema: str, name: str) -> Table | None:
@@ -209,18 +219,21 @@ def _described(found: Relation, said: dict[str, Description]) -> Relation:
     return replace(found, said=said.get(found.full_name, Description()))
 
 
-def _newest(relation: Relation, column: str | None) -> sql.Composed | None:
-    if column is None or relation.is_view:
-        return None
+def _newest(relation: Relation, column: str) -> list[sql.Composed]:
+    if relation.is_view:
+        return []
     # A time that Python cannot hold, such as `infinity`, tells nothing of freshness.
     query = (
         "SELECT {full} AS relation, "
         "max({column}) FILTER (WHERE {column} BETWEEN '0002-01-01' AND '9998-01-01') AS newest"
         " FROM {table} WHERE ctid >= {first}::tid"
     )
-    return sql.SQL(query).format(
-        full=sql.Literal(relation.full_name),
-        column=sql.Identifier(column),
-        table=sql.Identifier(relation.schema, relation.name),
-        first=sql.Literal(f"({max(relation.pages - LAST_PAGES, 0)},0)"),
-    )
+    return [
+        sql.SQL(query).format(
+            full=sql.Literal(relation.full_name),
+            column=sql.Identifier(column),
+            table=sql.Identifier(relation.schema, part),
+            first=sql.Literal(f"({max(pages - LAST_PAGES, 0)},0)"),
+        )
+        for part, pages in zip(relation.parts, relation.pages, strict=True)
+    ]

@@ -24,8 +24,8 @@ from strades_pipelines.database.roles import (
 
 # Entries of an archive that a world's database has; extensions, types, rules and the like are none of them.
 KINDS = (
-    "TABLE DATA", "TABLE", "SCHEMA", "SEQUENCE SET", "SEQUENCE OWNED BY", "SEQUENCE", "INDEX", "CONSTRAINT",
-    "FK CONSTRAINT", "CHECK CONSTRAINT", "VIEW", "DEFAULT ACL", "DEFAULT", "ACL", "COMMENT",
+    "TABLE DATA", "TABLE ATTACH", "TABLE", "SCHEMA", "SEQUENCE SET", "SEQUENCE OWNED BY", "SEQUENCE", "INDEX ATTACH",
+    "INDEX", "CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT", "VIEW", "DEFAULT ACL", "DEFAULT", "ACL", "COMMENT",
     "FUNCTION", "TRIGGER", "POLICY", "ROW SECURITY",
 )  # fmt: skip
 ENTRY = re.compile(rf"\d+; \d+ \d+ (?:{'|'.join(KINDS)}) ")
@@ -35,8 +35,9 @@ CODE = """
     SELECT 'function ' || oid::regprocedure::text, pg_get_functiondef(oid) FROM pg_proc
         WHERE oid >= 16384 AND prokind IN ('f', 'p')
     UNION ALL SELECT 'aggregate ' || proname, '' FROM pg_proc WHERE oid >= 16384 AND prokind NOT IN ('f', 'p')
-    UNION ALL SELECT 'trigger ' || tgname, tgenabled::text || pg_get_triggerdef(oid) FROM pg_trigger
-        WHERE NOT tgisinternal
+    UNION ALL SELECT 'trigger ' || t.tgname, t.tgenabled::text || pg_get_triggerdef(t.oid) FROM pg_trigger AS t
+        LEFT JOIN pg_trigger AS p ON p.oid = t.tgparentid
+        WHERE NOT t.tgisinternal AND t.tgenabled IS DISTINCT FROM p.tgenabled  -- a month's partition has its table's
     UNION ALL SELECT 'rule ' || rulename, '' FROM pg_rewrite WHERE oid >= 16384 AND rulename <> '_RETURN'
     UNION ALL SELECT 'policy ' || polname || ' on ' || polrelid::regclass, concat_ws(
             ' ', polcmd, polpermissive, polroles::regrole[], pg_get_expr(polqual, polrelid), 'check',
@@ -62,8 +63,10 @@ CODE = """
 RULES = """
     SELECT 'constraint ' || conname || ' of ' || conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE oid >= 16384 AND conrelid <> 0 AND contype <> 'n'  -- of NOT NULL, pg_dump keeps no name
+        AND conparentid = 0  -- nor of a partition's, which its table makes
     UNION ALL SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
-        INNER JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indisunique AND c.oid >= 16384 AND c.relkind = 'r'
+        INNER JOIN pg_class AS c ON c.oid = i.indrelid
+        WHERE i.indisunique AND c.oid >= 16384 AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     UNION ALL SELECT 'row security of ' || oid::regclass, '' FROM pg_class WHERE oid >= 16384 AND relrowsecurity
     UNION ALL SELECT 'options of ' || oid::regclass, reloptions::text FROM pg_class
         WHERE oid >= 16384 AND relkind = 'v' AND reloptions IS NOT NULL

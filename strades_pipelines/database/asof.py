@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import differs, same_key
-from strades_pipelines.database.cold_store import FOREVER, TIMES, cold_months, read_months, stage_rows
+from strades_pipelines.database.cold_store import FOREVER, cold_months, read_months, stage_rows
+from strades_pipelines.database.monthly_tables import MONTHLY_TABLES
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -25,8 +26,6 @@ REVISIONS = {
 
 # Rows of cold months stand beside the hot ones. One that was loaded again and says the same ever since gives way: the
 # cold one has when it was first stored. The cold one gives way from when other values, or old versions, were stored.
-COLD_KEYS = {"records.trades": ("listing_id", "trade_id", "event_time")}
-COLD_VALUES = {"records.trades": ("price", "size", "side")}
 WITH_COLD = """(
     SELECT {columns} FROM {table} AS t
     WHERE NOT EXISTS (
@@ -47,10 +46,10 @@ HEARD = {
     CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, {recorded_at}) AS h
 )""",
     "records.heard_quotes": """(
-    SELECT q.listing_id, q.quote_id, q.event_time, q.bid, q.bid_size, q.ask, q.ask_size, q.fetch_id, q.recorded_at,
+    SELECT t.listing_id, t.quote_id, t.event_time, t.bid, t.bid_size, t.ask, t.ask_size, t.fetch_id, t.recorded_at,
         h.heard_at AS knowledge_time
-    FROM {rows} AS q
-    CROSS JOIN LATERAL records.quote_heard_at(q.listing_id, q.quote_id, q.event_time, q.recorded_at) AS h
+    FROM {rows} AS t {first_stored}
+    CROSS JOIN LATERAL records.quote_heard_at(t.listing_id, t.quote_id, t.event_time, {recorded_at}) AS h
 )""",
 }
 ADJUSTED_CANDLES = """(
@@ -110,7 +109,8 @@ def read_as_of(
             candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
         )
     if table in HEARD:
-        first_stored, recorded_at = cold_first_stored() if hot_and_cold != stored else ("", "t.recorded_at")
+        is_cold = hot_and_cold != stored
+        first_stored, recorded_at = cold_first_stored(stored) if is_cold else ("", "t.recorded_at")
         source = HEARD[table].format(rows=source, first_stored=first_stored, recorded_at=recorded_at)
     order = ", ".join(order_by)
     query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
@@ -127,35 +127,37 @@ def _with_cold(
     listings: Sequence[int] | None,
 ) -> str:
     """SQL for the rows of a table that stand, those of cold months too, which are copied into a temporary table."""
-    if table not in TIMES:
+    if table not in MONTHLY_TABLES:
         return table
     # Nothing is known before it was.
     start, end = span[0] or FOREVER[0], min(span[1] or FOREVER[1], known_at + timedelta(microseconds=1))
     months = cold_months(cursor, table, (start, end)) if start < end else []
     if not months:
         return table
-    stage_rows(cursor, read_months(months, (start, end), listings))
+    chosen = None if listings is None else {"listing_id": listings}
+    stage_rows(cursor, read_months(months, (start, end), chosen))
     return cold_union(table, recorded_as_of)
 
 
 def cold_union(table: str, recorded_as_of: datetime | None) -> str:
     """SQL for a table and the rows of its cold months, which are in `cold_rows`: a temporary table, or a CTE."""
+    monthly = MONTHLY_TABLES[table]
     return WITH_COLD.format(
         columns=_shared(table),
         table=table,
-        revisions=REVISIONS[table],
-        same=same_key(COLD_KEYS[table]),
-        differs=differs(COLD_VALUES[table]),
+        revisions=monthly.revisions,
+        same=same_key(monthly.key),
+        differs=differs(monthly.values),
         at="'infinity'" if recorded_as_of is None else _literal(recorded_as_of),
     )
 
 
-def cold_first_stored(table: str = "records.trades") -> tuple[str, str]:
+def cold_first_stored(table: str) -> tuple[str, str]:
     """SQL that joins to `t` the cold row `n` of its key, and the earlier of when both were stored.
 
-    A cold trade that was corrected since was first stored, and heard, as its month says.
+    A cold row that was corrected since was first stored, and heard, as its month says.
     """
-    return f"LEFT JOIN cold_rows AS n ON {same_key(COLD_KEYS[table])}", "least(t.recorded_at, n.recorded_at)"
+    return f"LEFT JOIN cold_rows AS n ON {same_key(MONTHLY_TABLES[table].key)}", "least(t.recorded_at, n.recorded_at)"
 
 
 def _source(table: str, recorded_as_of: datetime | None, hot_and_cold: str | None = None) -> str:

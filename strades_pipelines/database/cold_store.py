@@ -1,14 +1,14 @@
 """Cold months as Parquet on an object store: `STRADES_COLD_STORE` is a folder or a URI of pyarrow (`s3://`, `gs://`).
 
-A file is named by its hash and never changed. Rows are sorted by listing and time, so that a read of one listing takes
-a few row groups; pages have checksums, which each read verifies.
+A file is named by its hash and never changed. Rows are sorted by listing and time (frames by connection and sequence),
+so that a read of one listing takes a few row groups; pages have checksums, which each read verifies.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.bad_input import BadInput
+from strades_pipelines.database.monthly_tables import MONTHLY_TABLES
 from strades_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 HASHED_ROWS = 65_536  # of a turn of the content's hash, however the rows came in batches
 GROUP_ROWS = 131_072
 COPIED_BYTES = 1 << 20
-TIMES = {"records.trades": "event_time"}
 MONTHS = """
     SELECT relation, month, path, row_count, size, sha256, content_sha256 FROM records.cold_months
     WHERE relation = '{relation}'
@@ -63,7 +63,7 @@ class Written:
 
 
 class ContentHash:
-    """SHA-256 over rows without nulls, in their order: the same however they are batched or encoded."""
+    """SHA-256 over rows in their order: the same however they are batched or encoded."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -94,16 +94,18 @@ class ContentHash:
         self.rows += table.num_rows
         for name in table.column_names:
             column = table[name].combine_chunks()
-            if column.null_count:
-                raise ColdStoreError(f"expected values in {name}, was none in {column.null_count} rows")
             # Names and lengths, so that no two tables have the same bytes by running together.
             self._digest.update(f"{name} {len(column)} ".encode())
+            if column.null_count:
+                is_there = column.is_valid().to_numpy(zero_copy_only=False)
+                self._digest.update(b"nulls " + np.packbits(is_there).tobytes())
+                column = column.drop_null()
             self._digest.update(_column_bytes(column))
 
 
 def _column_bytes(column: Any) -> bytes:
-    if pa.types.is_string(column.type):
-        texts = [text.encode() for text in column.to_pylist()]
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+        texts = column.cast(pa.binary()).to_pylist()
         lengths = np.array([len(text) for text in texts], np.int64)
         return lengths.tobytes() + b"".join(texts)
     values = column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
@@ -194,9 +196,15 @@ def cold_months(cursor: Any, relation: str, span: tuple[datetime, datetime] = FO
 def read_months(
     months: Sequence[ColdMonth],
     span: tuple[datetime, datetime] = FOREVER,
-    listings: Sequence[int] | None = None,
+    chosen: Mapping[str, Sequence[int]] | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """The rows of cold months within [start, end) of their time, of some listings or all.
+    """The rows of cold months of a table within [start, end) of their time.
+
+    Args:
+        months: at least one.
+        chosen: by column the values of the rows that are wanted, `{"listing_id": [7]}`; all rows without it.
+        columns: those to read; all by default.
 
     Raises:
         ColdStoreError: a file is gone or damaged: what is as of a time must not be read without it.
@@ -207,14 +215,18 @@ def read_months(
     system, base = open_store()
     tables = []
     for month in months:
-        time = pc.field(TIMES[month.relation])
-        chosen = (time >= pa.scalar(span[0])) & (time < pa.scalar(span[1]))
-        if listings is not None:
-            chosen &= pc.field("listing_id").isin(list(listings))
+        time = pc.field(MONTHLY_TABLES[month.relation].time)
+        wanted = (time >= pa.scalar(span[0])) & (time < pa.scalar(span[1]))
+        for name, values in (chosen or {}).items():
+            wanted &= pc.field(name).isin(list(values))
         try:
             tables.append(
                 pq.read_table(
-                    f"{base}/{month.path}", filesystem=system, filters=chosen, page_checksum_verification=True
+                    f"{base}/{month.path}",
+                    columns=None if columns is None else list(columns),
+                    filesystem=system,
+                    filters=wanted,
+                    page_checksum_verification=True,
                 )
             )
         except (OSError, pa.ArrowInvalid) as error:
@@ -229,11 +241,6 @@ def stage_rows(cursor: Any, rows: pa.Table) -> None:
     cursor.adbc_ingest("cold_rows", rows, mode="create", temporary=True)
     # Nobody analyzes a temporary table by itself, and the planner would guess its size.
     cursor.execute("ANALYZE pg_temp.cold_rows")
-
-
-def month_after(month: date) -> date:
-    """The first day of the next month."""
-    return (month + timedelta(days=32)).replace(day=1)
 
 
 def _hash_of(system: "FileSystem", path: str) -> str | None:

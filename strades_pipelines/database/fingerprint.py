@@ -26,12 +26,17 @@ LOGS = (
 )
 TABLES = """
     SELECT n.nspname, c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
+    ORDER BY 1, 2
 """
 
 
 def table_hashes(url: str | None = None, *, snapshot: str | None = None) -> dict[str, str]:
     """SHA-256 of every table's rows in text form and sorted, but for `ops` and the logs of attempts.
+
+    A table with a partition for each month is one table here, however its rows are spread. Rows of cold months are not
+    in it: those are told by `records.cold_months`, which has the hash of each month's rows.
 
     Args:
         snapshot: of `pg_export_snapshot()`: what is hashed is what its transaction sees.

@@ -3,13 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from psycopg.rows import dict_row
-
-from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.prices import bar_table
-from strades_pipelines.database.asof import cold_first_stored, cold_union
-from strades_pipelines.database.cold_store import ColdStoreError, cold_months, read_months
-from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
 from strades_pipelines.predictor.families.published import SERIES
 
@@ -43,37 +37,6 @@ QUOTED = """
     SELECT c.* FROM unnest(%s::int[], %s::timestamptz[]) AS bar (listing_id, open_time)
     INNER JOIN records.candles AS c ON (c.listing_id, c."interval", c.open_time) = (bar.listing_id, '1d', bar.open_time)
     ORDER BY c.open_time
-"""
-# What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
-HEARD = """
-    {cold} SELECT t.* FROM {rows} AS t {first_stored}
-    CROSS JOIN LATERAL records.{heard_at}(t.listing_id, t.{number}, t.event_time, {recorded_at}) AS h
-    CROSS JOIN LATERAL (SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE h.heard_at END AS known) AS k
-    WHERE t.listing_id = ANY(%(listing_ids)s) AND k.known BETWEEN %(heard_from)s AND %(heard_to)s
-        AND k.known - t.event_time < '1 minute'::interval
-        AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s AND {where}
-    ORDER BY k.known, t.listing_id, t.event_time, length(t.{number}), t.{number}
-"""
-QUOTES = HEARD.format(
-    cold="",
-    rows="records.quotes",
-    first_stored="",
-    recorded_at="t.recorded_at",
-    heard_at="quote_heard_at",
-    number="quote_id",
-    where="t.bid IS NOT NULL AND t.ask IS NOT NULL",  # those with one side are no events (brokerage/quote_feed.py)
-)
-# Not a temporary table: the dashboard's transactions write none.
-COLD_TRADES = """
-    WITH cold_rows AS (
-        SELECT * FROM unnest(
-            %(listing_id)s::int[], %(trade_id)s::text[], %(event_time)s::timestamptz[], %(price)s::double precision[],
-            %(size)s::double precision[], %(side)s::text[], %(knowledge_time)s::timestamptz[],
-            %(knowledge_basis)s::text[], %(fetch_id)s::bigint[], %(recorded_at)s::timestamptz[]
-        ) AS rows (
-            listing_id, trade_id, event_time, price, size, side, knowledge_time, knowledge_basis, fetch_id, recorded_at
-        )
-    )
 """
 ARTICLES = """
     SELECT first.fetch_id FROM unnest(%s::text[], %s::text[]) AS read (source, article_id)
@@ -201,60 +164,6 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
         lineage.records += candles
 
 
-def follow_trades(connection: Connection, lineage: Lineage) -> None:
-    """The trades a decision read; where they are in a cold store that cannot be read, a fault says so."""
-    decision = lineage.decision or {"inputs": {}}
-    if read := decision["inputs"].get("trades"):
-        try:
-            cold, trades_relation = _cold_trades(connection, read)
-        except (BadInput, ColdStoreError) as error:
-            lineage.faults.append(f"decision {decision['decision_id']}: its trades are in a cold month: {error}")
-            return
-        first_stored, recorded_at = cold_first_stored() if cold else ("", "t.recorded_at")
-        query = HEARD.format(
-            cold=COLD_TRADES if cold else "",
-            rows=trades_relation,
-            first_stored=first_stored,
-            recorded_at=recorded_at,
-            heard_at="heard_at",
-            number="trade_id",
-            where="true",
-        )
-        lineage.trades += _heard_rows(connection, lineage, "trade", query, read | cold)
-
-
-def follow_quotes(connection: Connection, lineage: Lineage) -> None:
-    """The quotes a decision read."""
-    if read := (lineage.decision or {"inputs": {}})["inputs"].get("quotes"):
-        lineage.quotes += _heard_rows(connection, lineage, "quote", QUOTES, read)
-
-
-def _heard_rows(connection: Connection, lineage: Lineage, kind: str, query: str, read: Row) -> list[Row]:
-    """The trades or quotes of a decision's window; a fault where it was made on one and none is left."""
-    decision = lineage.decision
-    assert decision is not None
-    wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
-    heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
-    rows = connection.cursor(row_factory=dict_row).execute(query, heard).fetchall()
-    if not rows and decision["trigger_kind"] == kind:
-        lineage.faults.append(f"decision {decision['decision_id']}: the {kind}s that it was made on are gone")
-    return rows
-
-
-def _cold_trades(connection: Connection, read: Row) -> tuple[dict[str, list[object]], str]:
-    """The columns of trades in cold months that a decision may have heard, and the relation that has all trades."""
-    first, end = (datetime.fromisoformat(str(read[name])) for name in ("heard_from", "heard_to"))
-    # HEARD takes its end in, and a span of cold months leaves it out.
-    span = first - timedelta(minutes=1), end + timedelta(microseconds=1)
-    with connection.cursor() as cursor:
-        months = cold_months(cursor, "records.trades", span)
-    if not months:
-        return {}, "records.trades"
-    rows = read_months(months, span, read["listing_ids"])
-    columns = {name: rows[name].to_pylist() for name in rows.column_names}
-    return columns, cold_union("records.trades", None)
-
-
 def follow_articles(connection: Connection, lineage: Lineage) -> set[int]:
     """The fetches of the articles that a decision read, each as it was first stored."""
     read = (lineage.decision or {"inputs": {}})["inputs"].get("articles", [])
@@ -263,27 +172,3 @@ def follow_articles(connection: Connection, lineage: Lineage) -> set[int]:
     if gone := len(read) - len(found):
         lineage.faults.append(f"{gone} of the {len(read)} articles that the decision read are gone")
     return {row["fetch_id"] for row in found}
-
-
-def verify(connection: Connection, fetch_id: int) -> Row:
-    fetch = read_row(
-        connection,
-        """
-        SELECT f.fetch_id, f.source, f.protocol, f.url, f.fetched_at, encode(f.sha256, 'hex') AS sha256,
-            s.connection, s.first_frame, s.last_frame
-        FROM rawsources.fetches AS f, LATERAL (
-            SELECT min(connection) AS connection, min(sequence) AS first_frame, max(sequence) AS last_frame
-            FROM rawsources.frames WHERE fetch_id = f.fetch_id
-        ) AS s
-        WHERE f.fetch_id = %s
-        """,
-        fetch_id,
-    )
-    if fetch is None:
-        return {"fetch_id": fetch_id, "faults": [f"fetch {fetch_id} is gone from rawsources.fetches"]}
-    try:
-        with connection.cursor() as cursor:
-            verification = verify_fetch(cursor, fetch_id)
-    except LookupError as error:
-        return {**fetch, "rows": 0, "faults": [str(error)]}
-    return {**fetch, "rows": verification.rows, "faults": list(verification.faults)}

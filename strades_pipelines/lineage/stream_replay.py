@@ -18,14 +18,15 @@ from strades_pipelines.database.cold_store import cold_months
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.ingestion.frame_reader import join_frames
 from strades_pipelines.ingestion.verdicts import one_line
-from strades_pipelines.lineage.data import verify
 from strades_pipelines.lineage.row_lineage import Connection, NotFound, Row, read_row, read_rows
+from strades_pipelines.lineage.stream_frames import is_cold, verify
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 SPAN = """
-    SELECT source, count(*) AS frames, min(received_at) AS first, max(received_at) AS last
+    SELECT source, count(*) AS frames, min(received_at) AS first, max(received_at) AS last,
+        min(sequence) AS first_sequence
     FROM rawsources.frames WHERE connection = %s GROUP BY 1
 """
 # Its trades and quotes are heard when they are stored, the last ones after the last frame came.
@@ -95,18 +96,19 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
 
     Raises:
         NotFound: no frame of that connection is stored.
-        BadInput: trades of its time are cold: there would be nothing to compare its frames to.
+        BadInput: its frames, or trades or quotes of its time, are cold: there would be nothing to compare.
     """
     with connect(url) as connection, closing(adbc_connect(url)) as adbc:
         span = read_row(connection, SPAN, connection_id)
+        _refuse_cold(connection, connection_id, span)
         if span is None:
             raise NotFound(
                 f"expected a connection with stored frames, was {connection_id}; `strades replay` lists the newest"
             )
-        _refuse_cold(connection, span["first"], span["last"])
         stored = read_row(connection, STORED, connection_id)
         if stored is not None and stored["last"] is not None:
             span["last"] = max(span["last"], stored["last"])
+        del span["first_sequence"]
         made = StreamReplay(connection_id, **span)
         fetches = read_rows(connection, FETCHES, connection_id)
         _read_again(connection, made, fetches)
@@ -137,13 +139,22 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
     return made
 
 
-def _refuse_cold(connection: Connection, first: datetime, last: datetime) -> None:
-    with connection.cursor() as cursor:
-        months = cold_months(cursor, "records.trades", (first - TRADES_BEFORE, last))
-    if months:
+def _refuse_cold(connection: Connection, connection_id: int, span: Row | None) -> None:
+    if span is None or span["first_sequence"] > 0:  # those before are cold, or were too old to keep
+        _refuse("frames", is_cold(connection, connection_id))
+    if span is None:
+        return
+    for kind in ("trades", "quotes"):
+        with connection.cursor() as cursor:
+            months = cold_months(cursor, f"records.{kind}", (span["first"] - TRADES_BEFORE, span["last"]))
+        _refuse(kind, f"{months[0].month:%Y-%m}" if months else None)
+
+
+def _refuse(kind: str, month: str | None) -> None:
+    if month is not None:
         raise BadInput(
-            f"expected a connection whose trades are in the database, those of {months[0].month:%Y-%m} are cold: "
-            f"`strades archive {months[0].month:%Y-%m} --restore` first"
+            f"expected a connection whose {kind} are in the database, those of {month} are cold: "
+            f"`strades archive {month} --restore` first"
         )
 
 

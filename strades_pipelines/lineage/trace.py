@@ -8,11 +8,9 @@ from strades_pipelines.lineage.data import (
     follow_articles,
     follow_bars,
     follow_prediction,
-    follow_quotes,
-    follow_trades,
     splits_behind,
-    verify,
 )
+from strades_pipelines.lineage.heard_rows import follow_quotes, follow_trades
 from strades_pipelines.lineage.order_lineage import follow_order, follow_statement
 from strades_pipelines.lineage.row_lineage import (
     Connection,
@@ -23,6 +21,7 @@ from strades_pipelines.lineage.row_lineage import (
     read_row,
     read_rows,
 )
+from strades_pipelines.lineage.stream_frames import verify
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:

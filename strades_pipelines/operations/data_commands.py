@@ -133,14 +133,17 @@ def archive(
     month: Annotated[
         str | None, typer.Argument(metavar="MONTH", help="2026-01, say.", show_default="list them")
     ] = None,
-    restore: Annotated[bool, typer.Option("--restore", help="Put the month's trades back into the database.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--table", help="trades, quotes or frames.", show_default="all three")
+    ] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Put the month's rows back into the database.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every cold month, and compare its hashes.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Move a month of trades into STRADES_COLD_STORE as Parquet, verified before it leaves the database."""
+    """Move a month of trades, quotes and frames into STRADES_COLD_STORE as Parquet, verified before it leaves."""
     from strades_pipelines.operations.archive_commands import run_archive
 
-    run_archive(month, restore=restore, verify=verify, as_json=as_json)
+    run_archive(month, name, restore=restore, verify=verify, as_json=as_json)
 
 
 @app.command()

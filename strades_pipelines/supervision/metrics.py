@@ -49,9 +49,12 @@ class Sample:
 
 
 TABLES = f"""
-    SELECT n.nspname || '.' || c.relname, pg_total_relation_size(c.oid) FROM pg_class AS c
+    SELECT n.nspname || '.' || c.relname, sum(pg_total_relation_size(part.oid))::bigint FROM pg_class AS c
     INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' ORDER BY 2 DESC LIMIT {LARGEST_TABLES}
+    LEFT JOIN pg_inherits AS i ON i.inhparent = c.oid
+    INNER JOIN pg_class AS part ON part.oid = coalesce(i.inhrelid, c.oid)
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition GROUP BY c.oid, n.nspname, c.relname
+    ORDER BY 2 DESC LIMIT {LARGEST_TABLES}
 """
 ARCHIVES = "current_setting('archive_mode') <> 'off'"
 SOURCE_AGE = Metric(

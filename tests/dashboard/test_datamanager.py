@@ -40,10 +40,11 @@ Connection = psycopg.Connection[Any]
 HOSTILE = "<script>alert(1)</script>'; DROP TABLE records.candles; --"
 # Nested deeper than Python's stack, a lone surrogate, more digits than Python makes a number of.
 HOSTILE_PLACES = "[" * 9_000, json.dumps(["11", "1m", "\ud800"]), f"[{'1' * 5_000}]"
-# As the standard's catalogue names them, which the registry does not read.
+# As the standard's catalogue names them, which the registry does not read. A month's partition is a part of its table.
 READABLE = """
     SELECT table_schema, table_name FROM information_schema.tables
     WHERE table_schema = ANY(%s) AND has_table_privilege(%s, table_schema || '.' || quote_ident(table_name), 'SELECT')
+        AND (table_schema || '.' || quote_ident(table_name))::regclass NOT IN (SELECT inhrelid FROM pg_inherits)
 """
 
 

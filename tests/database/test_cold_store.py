@@ -18,11 +18,22 @@ from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.ingestion.archiving import archive_month, restore_month
 from strades_pipelines.ingestion.record_tables import TARGETS
-from strades_pipelines.lineage.data import follow_trades
+from strades_pipelines.lineage.heard_rows import follow_trades
 from strades_pipelines.lineage.row_lineage import Lineage
 from strades_pipelines.settings import settings
 from tests.ingestion.conftest import NOW
-from tests.ingestion.test_archiving import BTC, COLUMNS, FIRST, JANUARY, LAST, archive, hot, market, read
+from tests.ingestion.test_archiving import (
+    BTC,
+    COLUMNS,
+    FIRST,
+    JANUARY,
+    LAST,
+    TRADES_TABLE,
+    archive,
+    hot,
+    market,
+    read,
+)
 
 __all__ = ["market"]
 Connection = psycopg.Connection[Any]
@@ -105,7 +116,7 @@ def test_a_trade_that_is_loaded_again_and_revised_is_one_trade_at_any_time(
     load_again(market, database_url, {"é80": None, "é81": 7.0, "é82": 7.0}, times[0])
     load_again(market, database_url, {"é80": 8.0, "é81": 9.0, "é82": None}, times[1])
     if restored:
-        restore_month(JANUARY, url=database_url)
+        restore_month(TRADES_TABLE, JANUARY, url=database_url)
 
     def prices(at: datetime | None) -> list[tuple[str, float]]:
         where = f"trade_id IN ('é80', 'é81', 'é82') AND listing_id = {BTC}"
@@ -128,7 +139,7 @@ def test_a_trade_that_was_left_out_after_it_was_loaded_again_does_not_come_back(
     market.execute("DELETE FROM records.trades WHERE trade_id = 'é80'")
     market.commit()
     assert read(database_url, where="trade_id = 'é80'") == []
-    restore_month(JANUARY, url=database_url)
+    restore_month(TRADES_TABLE, JANUARY, url=database_url)
     assert read(database_url, where="trade_id = 'é80'") == []
 
 
@@ -144,7 +155,7 @@ def test_a_cold_trade_that_its_venue_corrects_is_heard_when_it_was(market: Conne
         assert read(database_url, table="records.heard_trades", where=where) == [corrected]
         assert [row["price"] for row in follow(database_url, at - timedelta(seconds=1), at + HOUR / 60).trades] == [7.0]
         if hot(market)[0] < 10:
-            restore_month(JANUARY, url=database_url)
+            restore_month(TRADES_TABLE, JANUARY, url=database_url)
 
 
 def test_a_month_goes_only_once_nobody_reads_and_whoever_asked_before_has_all(
@@ -154,7 +165,7 @@ def test_a_month_goes_only_once_nobody_reads_and_whoever_asked_before_has_all(
     with adbc_connect(database_url) as adbc, adbc.cursor() as reader:
         reader.execute("SELECT count(*) FROM records.cold_months")
         assert reader.fetchall() == [(0,)]
-        with pytest.raises(RuntimeError, match="somebody has been reading trades for too long"):
+        with pytest.raises(RuntimeError, match="somebody has been reading or writing trades for too long"):
             archive(database_url)
         reader.execute("SELECT count(*) FROM records.trades")
         assert reader.fetchall() == [(every,)]
@@ -167,7 +178,7 @@ def test_one_process_moves_a_month_at_a_time(market: Connection, database_url: s
 
     def again(point: str) -> None:
         if point in ("archive.written", "archive.verified"):
-            for move in (lambda: archive(database_url), lambda: restore_month(JANUARY, url=database_url)):
+            for move in (lambda: archive(database_url), lambda: restore_month(TRADES_TABLE, JANUARY, url=database_url)):
                 with pytest.raises(BadInput, match="no other process archives or restores") as error:
                     move()
                 refused.append(str(error.value))
@@ -226,4 +237,4 @@ def test_a_file_of_the_store_has_its_name_once_it_is_whole_and_is_never_written_
 
 def test_the_last_month_of_the_calendar_is_refused(market: Connection, database_url: str) -> None:
     with pytest.raises(BadInput, match="expected one that is over"):
-        archive_month(JANUARY.replace(year=9999, month=12), url=database_url, now=NOW, progress=print)
+        archive_month(TRADES_TABLE, JANUARY.replace(year=9999, month=12), url=database_url, now=NOW, progress=print)

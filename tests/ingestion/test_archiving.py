@@ -17,8 +17,9 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.cold_store import ColdStoreError, cold_months
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import observe_crash_points
+from strades_pipelines.database.monthly_tables import MONTHLY_TABLES
 from strades_pipelines.ingestion.archiving import archive_month, restore_month
-from strades_pipelines.lineage.data import follow_trades
+from strades_pipelines.lineage.heard_rows import follow_trades
 from strades_pipelines.lineage.row_lineage import Lineage
 from strades_pipelines.market.ids import int31
 from strades_pipelines.settings import settings
@@ -26,6 +27,7 @@ from tests.ingestion.conftest import NOW, add_listing
 
 Connection = psycopg.Connection[Any]
 JANUARY = date(2026, 1, 1)
+TRADES_TABLE = MONTHLY_TABLES["records.trades"]
 FIRST = datetime(2025, 12, 31, tzinfo=UTC)
 LAST = datetime(2026, 2, 2, tzinfo=UTC)
 BTC, ETH = int31("gateio", "BTC_USDT"), int31("gateio", "ETH_USDT")
@@ -37,17 +39,21 @@ TRADES = """
     FROM records.listings AS l CROSS JOIN generate_series(0, 2400) AS n
     CROSS JOIN LATERAL (SELECT %(first)s + n * interval '20 minutes' AS at) AS t
 """
-POINTS = ("archive.written", "archive.uploaded", "archive.verified", "archive.deleted", "archive.committed")
+POINTS = (
+    "archive.partitioned",
+    "archive.written",
+    "archive.uploaded",
+    "archive.verified",
+    "archive.deleted",
+    "archive.committed",
+)
 CHILD = """
 import sys
 from datetime import date, datetime
-from strades_pipelines.ingestion.archiving import archive_month, restore_month
-url, what, now = sys.argv[1:]
-month = date(2026, 1, 1)
-if what == "archive":
-    archive_month(month, url=url, now=datetime.fromisoformat(now), progress=print)
-else:
-    restore_month(month, url=url)
+from strades_pipelines.database.monthly_tables import MONTHLY_TABLES
+from strades_pipelines.ingestion.archiving import archive_month
+url, table, now = sys.argv[1:]
+archive_month(MONTHLY_TABLES[table], date(2026, 1, 1), url=url, now=datetime.fromisoformat(now), progress=print)
 """
 
 
@@ -85,7 +91,7 @@ def read(
 
 def archive(url: str) -> Any:
     """Archive January."""
-    return archive_month(JANUARY, url=url, now=NOW, progress=lambda _line: None)
+    return archive_month(TRADES_TABLE, JANUARY, url=url, now=NOW, progress=lambda _line: None)
 
 
 def hot(connection: Connection) -> list[int]:
@@ -112,7 +118,7 @@ def test_cold_trades_are_read_beside_hot_ones_as_they_were(market: Connection, d
     assert (month.row_count, hot(market)) == (2 * 31 * 72, [0, 2 * (2401 - 31 * 72)])
     assert [read(database_url, **each) for each in asked] == before
     assert archive(database_url) == month  # again: nothing to do
-    assert restore_month(JANUARY, url=database_url) == month.row_count
+    assert restore_month(TRADES_TABLE, JANUARY, url=database_url) == month.row_count
     assert hot(market) == [month.row_count, 2 * (2401 - 31 * 72)]
     assert [read(database_url, **each) for each in asked] == before
 
@@ -121,7 +127,7 @@ def test_the_inputs_of_decisions_did_not_change_and_are_told_of_nothing(market: 
     market.execute("DELETE FROM trading.input_changes")
     market.commit()
     archive(database_url)
-    restore_month(JANUARY, url=database_url)
+    restore_month(TRADES_TABLE, JANUARY, url=database_url)
     assert market.execute("SELECT count(*) FROM trading.input_changes").fetchone() == (0,)
     market.execute("DELETE FROM records.trades WHERE trade_id = 'é80'")  # and the triggers are on again
     assert market.execute("SELECT count(*) FROM trading.input_changes").fetchone() != (0,)
@@ -146,7 +152,7 @@ def test_what_is_loaded_again_is_there_once_and_other_values_count_from_then(
     assert {row["price"] for row in now if row["trade_id"] == "é81"} == {7.0}
     assert read(database_url, at=later - timedelta(seconds=1)) == before
     assert read(database_url, at=later) == now
-    restore_month(JANUARY, url=database_url)
+    restore_month(TRADES_TABLE, JANUARY, url=database_url)
     assert read(database_url, at=later - timedelta(seconds=1)) == before
     assert read(database_url) == now
     old = market.execute("SELECT trade_id, fetch_id, superseded_at FROM records.trade_revisions").fetchall()
@@ -158,7 +164,7 @@ def test_killed_anywhere_no_trade_is_lost_and_the_next_try_ends(
     market: Connection, database_url: str, point: str
 ) -> None:
     before = read(database_url)
-    child = [sys.executable, "-c", CHILD, database_url, "archive", NOW.isoformat()]
+    child = [sys.executable, "-c", CHILD, database_url, "records.trades", NOW.isoformat()]
     killed = subprocess.run(child, env={**os.environ, "STRADES_CRASH_AT": point}, start_new_session=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert hot(market)[0] == (0 if point == "archive.committed" else 2 * 31 * 72)
@@ -203,7 +209,7 @@ def test_a_file_that_is_gone_or_damaged_is_said_and_nothing_is_read_without_it(
     with pytest.raises(ColdStoreError):
         read(database_url)
     with pytest.raises(ColdStoreError):
-        restore_month(JANUARY, url=database_url)
+        restore_month(TRADES_TABLE, JANUARY, url=database_url)
     file.unlink()
     with pytest.raises(ColdStoreError, match=r"records\.trades/2026-01"):
         read(database_url)
@@ -233,10 +239,10 @@ def test_a_trade_that_was_revised_stays_with_its_old_versions(market: Connection
 @pytest.mark.parametrize(("month", "now"), [(date(2026, 1, 2), NOW), (JANUARY, datetime(2026, 3, 3, tzinfo=UTC))])
 def test_a_month_must_be_whole_and_over(market: Connection, database_url: str, month: date, now: datetime) -> None:
     with pytest.raises(BadInput, match="MONTH: expected one that is over for 31 days"):
-        archive_month(month, url=database_url, now=now, progress=print)
+        archive_month(TRADES_TABLE, month, url=database_url, now=now, progress=print)
     with pytest.raises(BadInput, match="expected a cold month"):
-        restore_month(JANUARY, url=database_url)
-    assert archive_month(date(2020, 1, 1), url=database_url, now=NOW, progress=print) is None
+        restore_month(TRADES_TABLE, JANUARY, url=database_url)
+    assert archive_month(TRADES_TABLE, date(2020, 1, 1), url=database_url, now=NOW, progress=print) is None
     with market.cursor() as cursor:
         assert cold_months(cursor, "records.trades") == []
 

@@ -16,6 +16,7 @@ from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.defs.maintenance.retention import delete_expired
+from strades_pipelines.ingestion.month_partitions import create_months
 from strades_pipelines.ingestion.streams.frame_retention import delete_old_frames
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database
@@ -54,6 +55,16 @@ def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
         connection.commit()
         deleted["frames"] = delete_old_frames(connection, now - timedelta(days=settings().frames_kept_days))
     context.log.info("deleted " + ", ".join(f"{count} {name}" for name, count in deleted.items()))
+
+
+@dg.op(description="Makes the partitions of this month and the next for trades, quotes and frames.")
+def create_month_partitions(context: dg.OpExecutionContext, database: Database) -> None:
+    """Make them, and those of months with many rows in a DEFAULT partition."""
+    with database.connect() as connection:
+        found = create_months(connection, settings().now())
+    context.log.info(f"made {', '.join(found.made) or 'no partition'}")
+    if found.postponed:
+        context.log.warning(f"somebody was reading; tomorrow again: {', '.join(found.postponed)}")
 
 
 @dg.op(description="Deletes expired sessions of the dashboard.")
@@ -117,12 +128,13 @@ def verify_audit(context: dg.OpExecutionContext, database: Database) -> None:
 
 
 @dg.job(
-    description="Deletes expired rows of Dagster and the dashboard, records sizes, takes the inventory of months, "
-    "verifies ledgers and the audit."
+    description="Deletes expired rows of Dagster and the dashboard, makes partitions, records sizes, takes the "
+    "inventory of months, verifies ledgers and the audit."
 )
 def nightly_housekeeping_job() -> None:
     """Independent ops, except that sizes are recorded after pruning."""
     record_sizes(start=prune_event_log())
+    create_month_partitions()
     delete_expired_sessions()
     take_inventory()
     verify_ledgers()
@@ -134,8 +146,8 @@ nightly_housekeeping_schedule = MovableSchedule(
     job=nightly_housekeeping_job,
     cron_schedule="45 3 * * *",
     default_status=SCHEDULE_STATUS,
-    description="Deletes expired rows of Dagster and the dashboard, records sizes, takes the inventory of months, "
-    "verifies ledgers and the audit.",
+    description="Deletes expired rows of Dagster and the dashboard, makes partitions, records sizes, takes the "
+    "inventory of months, verifies ledgers and the audit.",
 )
 
 

@@ -33,7 +33,7 @@ DELETE = """
                 AND q.event_time BETWEEN read.heard_from - interval '1 minute' AND read.heard_to
         WHERE d.inputs ? 'quotes' AND read.heard_from < %(before)s
     ), old AS (
-        SELECT f.connection, f.sequence FROM rawsources.frames AS f
+        SELECT f.connection, f.sequence, f.received_at FROM rawsources.frames AS f
         WHERE f.source = ANY(ARRAY(SELECT DISTINCT source FROM ops.stream_states)) AND f.received_at < %(before)s
             AND (
                 f.fetch_id IS NULL OR (
@@ -43,17 +43,18 @@ DELETE = """
                     )
                     AND NOT EXISTS (SELECT FROM heard WHERE heard.fetch_id = f.fetch_id)
                     AND NOT EXISTS (SELECT FROM records.candles AS c WHERE c.fetch_id = f.fetch_id)
-                    -- Which trades of cold months a decision heard is not looked up: their frames stay, those too that
-                    -- came within a minute after the month.
+                    -- What of cold months a decision heard is not looked up: their frames stay, those too that came
+                    -- within a minute after the month.
                     AND f.received_at >= coalesce((
                         SELECT max(month) + interval '1 month 1 minute' FROM records.cold_months
-                        WHERE relation = 'records.trades'
+                        WHERE relation IN ('records.trades', 'records.quotes')
                     ), '-infinity')
                 )
             )
         LIMIT %(most)s
     )
-    DELETE FROM rawsources.frames AS f USING old WHERE f.connection = old.connection AND f.sequence = old.sequence
+    DELETE FROM rawsources.frames AS f USING old
+    WHERE (f.connection, f.sequence, f.received_at) = (old.connection, old.sequence, old.received_at)
 """
 
 
