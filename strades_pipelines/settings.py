@@ -46,6 +46,10 @@ _DATABASE_URL_PARAMETERS = {
 }  # fmt: skip
 
 _COLLECTOR_URL = re.compile(r"https?://[\w.\-:\[\]]+(?:/[^\s?#@]*)?", re.ASCII)
+_BUCKET = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]+(?:/[\w.-]+)*(?:[?&](?:region=[\w-]+|scheme=https?|endpoint_override=[\w.:-]+))*",
+    re.ASCII,
+)
 _HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=\s*[!-~](?:[ -~]*[!-~])?\s*", re.ASCII)
 
 
@@ -82,6 +86,12 @@ class Settings(BaseSettings):
     )
     archive: Path | None = Field(
         None, description="where the embedded server archives its WAL and base backups; on another disk than the home"
+    )
+    archive_store: str | None = Field(
+        None, description="an object store that the archive is copied to, off this machine: s3://bucket/strades"
+    )
+    archive_store_keys: Path | None = Field(
+        None, description="the file with the keys of STRADES_ARCHIVE_STORE; else the machine's role, or ~/.aws"
     )
     cold_store: str | None = Field(
         None,
@@ -259,6 +269,18 @@ class Settings(BaseSettings):
         if url is not None and not _COLLECTOR_URL.fullmatch(url):
             raise ValueError("expected http(s)://host[:port]/path alone; a key goes into STRADES_TRACES_HEADERS")
         return url
+
+    @field_validator("archive_store")
+    @classmethod
+    def _names_a_bucket(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is not None and not _BUCKET.fullmatch(address):
+            raise ValueError(
+                "expected s3://bucket/path, with region, scheme and endpoint_override behind a question mark; "
+                "keys go into the file STRADES_ARCHIVE_STORE_KEYS"
+            )
+        if address is not None and info.data.get("archive") is None:
+            raise ValueError("expected STRADES_ARCHIVE beside it: the folder whose copy it keeps")
+        return address
 
     @field_validator("traces_headers")
     @classmethod
