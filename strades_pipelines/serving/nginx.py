@@ -132,8 +132,8 @@ def render(site: Site) -> dict[str, str]:
 def write(site: Site) -> None:
     """Write the configuration into its folder, for its owner alone, and remove what an earlier one had besides.
 
-    That is also the onion's socket where nobody listens on it: an NGINX that was killed leaves it, and then the next one
-    cannot listen.
+    That is also the onion's socket where nobody listens on it: an NGINX that was killed leaves it, so that the next
+    one cannot listen.
     """
     files = render(site)
     site.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -216,9 +216,12 @@ def test_a_killed_nginx_leaves_a_socket_that_keeps_no_next_one_from_listening(fo
         assert proxy.ask("GET", "/", by="onion").status == 502
     killed = subprocess.Popen(tied_to_this_process(nginx.command(found.folder)), stderr=subprocess.DEVNULL)
     wait_until(lambda: nginx.nginx_answers(proxy.port) == "answers 502")
-    for process in (psutil.Process(killed.pid), *psutil.Process(killed.pid).children(recursive=True)):
+    master = psutil.Process(killed.pid)
+    processes = [master, *master.children(recursive=True)]
+    for process in processes:
         process.kill()
     killed.wait()
+    psutil.wait_procs(processes, timeout=30)  # until the kernel has closed what they listened on
     assert found.onion_socket.is_socket()
     with nginx_running(found) as proxy:
         assert proxy.ask("GET", "/", by="onion").status == 502
