@@ -30,6 +30,10 @@ _DATABASE_URL_PARAMETERS = {
 }  # fmt: skip
 
 _COLLECTOR_URL = re.compile(r"https?://[\w.\-:\[\]]+(?:/[^\s?#@]*)?", re.ASCII)
+_BUCKET = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]+(?:/[\w.-]+)*(?:[?&](?:region=[\w-]+|scheme=https?|endpoint_override=[\w.:-]+))*",
+    re.ASCII,
+)
 _HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=\s*[!-~](?:[ -~]*[!-~])?\s*", re.ASCII)
 
 
@@ -80,6 +84,15 @@ def _check_collector_url(url: str) -> str:
     return url
 
 
+def _check_bucket_url(address: str) -> str:
+    if not _BUCKET.fullmatch(address):
+        raise ValueError(
+            "expected s3://bucket/path, with region, scheme and endpoint_override behind a question mark; "
+            "keys go into the file STRADES_ARCHIVE_STORE_KEYS"
+        )
+    return address
+
+
 def _check_headers(headers: str) -> str:
     if not all(_HEADER.fullmatch(header) for header in headers.split(",")):
         raise ValueError("expected name=value, with commas between")
@@ -96,5 +109,6 @@ ServiceUrl = Annotated[str, AfterValidator(_check_service_url)]  # empty: none
 WebUrl = Annotated[str, AfterValidator(lambda url: _check_server_url(url, ("http", "https")))]
 MailUrl = Annotated[str, AfterValidator(lambda url: _check_server_url(url, ("smtp", "smtps")))]
 CollectorUrl = Annotated[str, AfterValidator(_check_collector_url)]
+BucketUrl = Annotated[str, AfterValidator(_check_bucket_url)]
 Headers = Annotated[str, AfterValidator(_check_headers)]
 PublicHosts = Annotated[str, AfterValidator(_check_hosts)]

@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
 from strades_pipelines.setting_formats import (
+    BucketUrl,
     CollectorUrl,
     DatabaseUrl,
     Headers,
@@ -68,6 +69,12 @@ class Settings(BaseSettings):
     )
     archive: Path | None = Field(
         None, description="where the embedded server archives its WAL and base backups; on another disk than the home"
+    )
+    archive_store: BucketUrl | None = Field(
+        None, description="an object store that the archive is copied to, off this machine: s3://bucket/strades"
+    )
+    archive_store_keys: Path | None = Field(
+        None, description="the file with the keys of STRADES_ARCHIVE_STORE; else the machine's role, or ~/.aws"
     )
     cold_store: str | None = Field(
         None,
@@ -183,6 +190,13 @@ class Settings(BaseSettings):
         None, repr=False, description="set by the process that starts a crawl: where answers go"
     )
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
+
+    @field_validator("archive_store")
+    @classmethod
+    def _copies_an_archive(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is not None and info.data.get("archive") is None:
+            raise ValueError("expected STRADES_ARCHIVE beside it: the folder whose copy it keeps")
+        return address
 
     @model_validator(mode="before")
     @classmethod

@@ -175,3 +175,20 @@ def test_headers_of_a_collector_are_names_and_values(give_settings: Callable[...
     give_settings(traces_headers="api-key=pa55=word,team=desk")
     assert settings().traces_headers == "api-key=pa55=word,team=desk"
     assert "pa55" not in repr(settings())
+
+
+def test_the_archives_store_is_a_bucket_without_keys_beside_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "s3://bucket/strades?region=eu-west-3&endpoint_override=s3.example.org:9000&scheme=https"
+    for value in ("s3://AKID:a-secret-key@bucket/strades", "s3://bucket?access_key=a-secret-key", "/mnt/archive"):
+        settings.cache_clear()
+        monkeypatch.setenv("STRADES_ARCHIVE", "/mnt/archive")
+        monkeypatch.setenv("STRADES_ARCHIVE_STORE", value)
+        with pytest.raises(SettingsError, match="STRADES_ARCHIVE_STORE: expected s3://bucket/path") as refused:
+            settings()
+        assert "a-secret-key" not in str(refused.value)
+    monkeypatch.setenv("STRADES_ARCHIVE_STORE", address)
+    assert settings().archive_store == address
+    settings.cache_clear()
+    monkeypatch.setenv("STRADES_ARCHIVE", "")
+    with pytest.raises(SettingsError, match="expected STRADES_ARCHIVE beside it"):
+        settings()

@@ -1,12 +1,10 @@
 """Base backups of the embedded server, all its databases at once: a full one a week, increments on it in between.
 
-With the WAL archive they lead back to any moment, see `recovery`; `backup.py` saves one world in one file. A backup's
-folder is named by when it was finished (UTC, rounded up), from which moment on it can be recovered.
+With the WAL archive they lead back to any moment, see `recovery`; `backup.py` saves one world in one file.
 """
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +12,17 @@ from typing import Any
 
 import psycopg
 
+from strades_pipelines.database.archive_copies import copy_to_store
 from strades_pipelines.database.backup import BackupError, BackupFailed, Progress, first_error
+from strades_pipelines.database.backup_chains import (
+    FULL,
+    INCREMENT,
+    NAME,
+    chains,
+    first_segment,
+    superseded,
+    taken_at,
+)
 from strades_pipelines.database.connection import advisory_lock, embedded_server
 from strades_pipelines.database.psql import libpq_variables
 from strades_pipelines.database.server import EmbeddedServer
@@ -25,9 +33,6 @@ from strades_pipelines.database.wal_segment import SUFFIX
 from strades_pipelines.settings import settings
 
 FULL_EVERY = timedelta(days=7)
-KEPT_FOR = timedelta(days=7)  # how far back one can always go
-NAME = "%Y%m%dT%H%M%SZ"
-FULL, INCREMENT = "-full", "-increment"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class BaseBackup:
 def take_base_backup(server: EmbeddedServer, *, full: bool = False, progress: Progress) -> BaseBackup:
     """Take a base backup into the server's archive, then delete chains and WAL segments that are no longer needed.
 
+    Where the server has a store, copy there what it lacks; nothing is deleted there.
+
     An increment where the newest full backup is young enough and of this server's timeline; else a full one.
 
     Args:
@@ -50,7 +57,7 @@ def take_base_backup(server: EmbeddedServer, *, full: bool = False, progress: Pr
 
     Raises:
         BackupError: this server archives nothing, or the archive is another server's.
-        BackupFailed: what pg_basebackup said.
+        BackupFailed: what pg_basebackup said, or the store.
     """
     archive = checked_archive(server)
     with advisory_lock(server.url(), "base_backup") as connection:
@@ -73,6 +80,8 @@ def take_base_backup(server: EmbeddedServer, *, full: bool = False, progress: Pr
         stamp = (ended + timedelta(seconds=1)).strftime(NAME)
         folder = part.rename(part.with_name(stamp + (INCREMENT if parent else FULL)))
         _delete_old(server, archive, now=ended)
+        if server.store is not None:
+            copy_to_store(archive, server.store, progress=progress)
     return BaseBackup(folder, parent is None, folder_size(folder), (ended - begun).total_seconds())
 
 
@@ -102,22 +111,6 @@ def checked_archive(server: EmbeddedServer) -> Path:
     if row != ("on",):
         raise BackupError("the server runs since before STRADES_ARCHIVE was set: `strades db stop`, then start again")
     return server.archive
-
-
-def chains(archive: Path) -> list[list[Path]]:
-    """The base backups, oldest first; each full one with the increments that build on it."""
-    found: list[list[Path]] = []
-    for folder in sorted(base_backups(archive).glob(f"*{FULL}")) + sorted(base_backups(archive).glob(f"*{INCREMENT}")):
-        if folder.name.endswith(FULL):
-            found.append([folder])
-        elif own := [chain for chain in found if chain[0].name < folder.name]:
-            own[-1].append(folder)
-    return found
-
-
-def taken_at(folder: Path) -> datetime:
-    """From when on (UTC) a base backup can be recovered."""
-    return datetime.strptime(folder.name.partition("-")[0], NAME).replace(tzinfo=UTC)
 
 
 def _identity(connection: psycopg.Connection[Any]) -> tuple[int, int]:
@@ -179,27 +172,3 @@ def _delete_old(server: EmbeddedServer, archive: Path, *, now: datetime) -> None
     done = server.programs.run("pg_archivecleanup", f"--strip-extension={SUFFIX}", str(segments(archive)), first)
     if done.returncode:
         raise BackupFailed(f"pg_archivecleanup failed: {first_error(done.stderr)}")
-
-
-def superseded(found: Sequence[list[Path]], *, now: datetime, switched: datetime | None) -> Sequence[list[Path]]:
-    """The oldest chains, without which every moment of the last `KEPT_FOR` can still be recovered.
-
-    Args:
-        found: chains, oldest first.
-        switched: when the newest timeline was taken over. A chain of before that may have been taken behind the moment
-            that was recovered: it leads to none of the new timeline.
-    """
-    begun = [taken_at(chain[0]) for chain in found]
-    reaching = [
-        index for index, time in enumerate(begun) if time <= now - KEPT_FOR and (switched is None or time > switched)
-    ]
-    return found[: reaching[-1]] if reaching else []
-
-
-def first_segment(kept: Sequence[Sequence[Path]]) -> str:
-    """The WAL segment before which some chains need none.
-
-    pg_archivecleanup looks at no timeline, and a new one begins at lower numbers than the one it left had come to.
-    """
-    labels = [(folder / "backup_label").read_text() for chain in kept for folder in chain]
-    return min((label.partition("(file ")[2].partition(")")[0] for label in labels), key=lambda name: name[8:])

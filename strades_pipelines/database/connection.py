@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 
+from strades_pipelines.database.archive_store import ArchiveStore
 from strades_pipelines.database.roles import (
     APP_ROLE,
     DASHBOARD_ROLE,
@@ -60,8 +61,13 @@ class MissingRights(RuntimeError):
 
 def embedded_server() -> EmbeddedServer:
     """This project's embedded server, running or not."""
-    archive = settings().archive
-    return EmbeddedServer(settings().home / "postgres", archive=None if archive is None else archive.absolute())
+    found = settings()
+    keys = None if found.archive_store_keys is None else found.archive_store_keys.absolute()
+    return EmbeddedServer(
+        found.home / "postgres",
+        archive=None if found.archive is None else found.archive.absolute(),
+        store=None if found.archive_store is None else ArchiveStore(found.archive_store, keys),
+    )
 
 
 def server_url() -> str:

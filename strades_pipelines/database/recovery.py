@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from strades_pipelines.database.backup import BackupError, BackupFailed, Progress, first_error
-from strades_pipelines.database.base_backup import chains, taken_at
+from strades_pipelines.database.backup_chains import chains, taken_at
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.database.server_programs import ServerError
 from strades_pipelines.database.timelines import is_on_timeline, timeline_at

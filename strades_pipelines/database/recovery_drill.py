@@ -17,6 +17,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import scalar_row
 
+from strades_pipelines.database.archive_copies import fetch_from_store
+from strades_pipelines.database.archive_store import ArchiveStore, object_name
 from strades_pipelines.database.backup import BackupFailed, Progress
 from strades_pipelines.database.base_backup import checked_archive
 from strades_pipelines.database.connection import WORLD_DATABASES, advisory_lock
@@ -50,6 +52,9 @@ class Drill:
 def run_drill(server: EmbeddedServer, world: str, *, count_bodies: CountBodies, progress: Progress) -> Drill:
     """Run a drill on the server and record it, whether it went well or not.
 
+    Where the server's archive has a copy in a store, the drill recovers by that alone, and the RTO includes the
+    transfer: a loss of the machine takes the folder with it.
+
     Args:
         world: the database whose row is deleted, and where the drill is recorded.
         count_bodies: verifies the SHA-256 of each body of a database; raises ValueError at one that is wrong.
@@ -59,19 +64,26 @@ def run_drill(server: EmbeddedServer, world: str, *, count_bodies: CountBodies, 
     """
     archive = checked_archive(server)
     drill = Drill(secrets.token_hex(8), datetime.now(UTC))
-    folder = archive / "drill"
+    folder, fetched = archive / "drill", archive / "drill.fetched"
     with advisory_lock(server.url(), "recovery_drill"):
-        shutil.rmtree(folder, ignore_errors=True)  # of a killed drill; its server ended with its folder
+        for left in (folder, fetched):  # by a killed drill; its server ended with its folder
+            shutil.rmtree(left, ignore_errors=True)
         try:
             drill = _delete_a_mark(server, archive, world, drill, progress)
-            recovery = recover(archive, folder, server.folder / "password", at=drill.target_time, progress=progress)
-            drill = replace(drill, base_backup=recovery.base_backup, rto_seconds=recovery.seconds)
+            begun = time.monotonic()
+            source = archive
+            if server.store is not None:
+                fetch_from_store(server.store, fetched, drill.target_time, progress=progress)
+                source = fetched
+            recovery = recover(source, folder, server.folder / "password", at=drill.target_time, progress=progress)
+            drill = replace(drill, base_backup=recovery.base_backup, rto_seconds=time.monotonic() - begun)
             progress("verifying bodies")
             drill = replace(drill, bodies=_verify(recovery, drill, world, count_bodies))
         except (OSError, ValueError, RuntimeError, psycopg.Error) as error:
             drill = replace(drill, fault=" ".join(str(error).split()) or type(error).__name__)
         finally:
             _remove(folder)
+            shutil.rmtree(fetched, ignore_errors=True)
         with psycopg.connect(server.url(world)) as connection:
             _record(connection, drill)
     return drill
@@ -96,10 +108,10 @@ def _delete_a_mark(server: EmbeddedServer, archive: Path, world: str, drill: Dri
         # A segment that is not full would wait for `archive_timeout`.
         segment = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
     progress("waiting for the archive")
-    while not (segments(archive) / f"{segment}{SUFFIX}").exists():
+    while not _is_archived(f"{segment}{SUFFIX}", archive, server.store):
         if time.monotonic() - begun > LONGEST_ARCHIVING:
             raise BackupFailed(f"segment {segment} was not archived within {LONGEST_ARCHIVING:.0f} s; see the log")
-        time.sleep(0.05)
+        time.sleep(0.05 if server.store is None else 0.5)
     seconds = time.monotonic() - begun
     assert deleted_at is not None
     return replace(
@@ -108,6 +120,11 @@ def _delete_a_mark(server: EmbeddedServer, archive: Path, world: str, drill: Dri
         archive_seconds=seconds,
         rpo_seconds=ARCHIVE_TIMEOUT.total_seconds() + seconds,
     )
+
+
+def _is_archived(segment: str, archive: Path, store: ArchiveStore | None) -> bool:
+    is_local = (segments(archive) / segment).exists()
+    return is_local and (store is None or store.read(object_name(segment)) is not None)
 
 
 def _verify(recovery: Recovery, drill: Drill, world: str, count_bodies: CountBodies) -> int:

@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from strades_pipelines.database.archive_store import ArchiveStore
 from strades_pipelines.database.server_programs import UNPRIVILEGED, ServerError, ServerPrograms, binaries
 from strades_pipelines.database.wal_archive import archive_options, make_archive
 from strades_pipelines.system.child_environment import for_programs
@@ -48,6 +49,7 @@ class EmbeddedServer:
     options: str = ""
     archive: Path | None = None  # where WAL segments go once they are full, see `wal_archive`
     recovery: tuple[str, ...] = ()  # options of a server that is restored from an archive
+    store: ArchiveStore | None = None  # where the archive is copied to, too
 
     @property
     def data(self) -> Path:
@@ -225,7 +227,7 @@ class EmbeddedServer:
         return False
 
     def _options(self) -> list[str]:
-        archiving = [] if self.archive is None else archive_options(self.archive)
+        archiving = [] if self.archive is None else archive_options(self.archive, self.store)
         return [*OPTIONS.split(), *self.options.split(), *archiving, *self.recovery]
 
     def complaint(self) -> str:

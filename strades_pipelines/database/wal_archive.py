@@ -9,15 +9,21 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from strades_pipelines.database import wal_segment
+from strades_pipelines.database import archive_store, wal_segment
+from strades_pipelines.database.archive_store import ArchiveStore
 
 # A segment that is not full is closed after so long: what a loss of the machine may cost.
 ARCHIVE_TIMEOUT = timedelta(minutes=5)
 
 
-def archive_options(archive: Path) -> list[str]:
-    """The server's options for archiving, and for the WAL summaries that incremental backups need."""
-    command = _command("archive", "%p", segments(archive))
+def archive_options(archive: Path, store: ArchiveStore | None = None) -> list[str]:
+    """The server's options for archiving, and for the WAL summaries that incremental backups need.
+
+    A segment is archived once the folder has it, and the store, if there is one.
+    """
+    command = _command(wal_segment.__file__, "archive", "%p", segments(archive))
+    if store is not None:
+        command += " && " + _command("-m", archive_store.__name__, "%f", segments(archive), *store.words())
     return [
         *("-c", "archive_mode=on"),
         *("-c", f"archive_command={command}"),
@@ -29,7 +35,7 @@ def archive_options(archive: Path) -> list[str]:
 def recovery_options(archive: Path, at: datetime | None, timeline: int) -> list[str]:
     """The server's options for recovery up to `at` (aware), or to a timeline's end, and for work after it."""
     target = [] if at is None else ["-c", f"recovery_target_time={at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f+00}"]
-    command = _command("restore", "%f", "%p", segments(archive))
+    command = _command(wal_segment.__file__, "restore", "%f", "%p", segments(archive))
     options = [f"restore_command={command}", "recovery_target_action=promote", f"recovery_target_timeline={timeline}"]
     return [word for option in options for word in ("-c", option)] + target
 
@@ -109,10 +115,10 @@ def make_archive(archive: Path, data: Path, note: Path) -> Path | None:
 
 
 def _command(*words: str | Path) -> str:
-    """A command as PostgreSQL's shell reads it; in our words, a percent sign stands for itself."""
+    """A command of Python as PostgreSQL's shell reads it; in our words, a percent sign stands for itself."""
     placeholders = ("%p", "%f")
     # -I: neither PYTHON variables nor the working folder decide what is imported.
-    program = [sys.executable, "-I", str(Path(wal_segment.__file__)), *words]
+    program = [sys.executable, "-I", *words]
     return " ".join(
         str(word) if word in placeholders else shlex.quote(str(word)).replace("%", "%%") for word in program
     )

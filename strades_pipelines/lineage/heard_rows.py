@@ -103,6 +103,7 @@ def _cold_rows(types: Mapping[str, str]) -> str:
 def _cold_columns(connection: Connection, table: str, read: Row) -> dict[str, list[object]]:
     """The columns of rows in cold months that a decision may have heard; empty where no such month is cold."""
     first, end = (datetime.fromisoformat(str(read[name])) for name in ("heard_from", "heard_to"))
+    # HEARD takes its end in, and a span of cold months leaves it out.
     span = first - timedelta(minutes=1), end + timedelta(microseconds=1)
     with connection.cursor() as cursor:
         months = cold_months(cursor, table, span)

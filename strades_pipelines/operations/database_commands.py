@@ -107,12 +107,15 @@ def recover(
         str | None,
         typer.Option(metavar="TIME", help="2026-11-30T12:00:00Z, say.", show_default="the end of the archive"),
     ] = None,
+    from_store: Annotated[
+        bool, typer.Option("--from-store", help="First fetch what the archive lacks from STRADES_ARCHIVE_STORE.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Create a server from STRADES_ARCHIVE as of a moment; this installation's own server is not changed."""
     from strades_pipelines.operations.recovering import run_recover
 
-    run_recover(folder, at, as_json=as_json)
+    run_recover(folder, at, from_store=from_store, as_json=as_json)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from strades_pipelines.bad_input import BadInput
+from strades_pipelines.database.archive_copies import fetch_from_store
 from strades_pipelines.database.backup import BackupError
 from strades_pipelines.database.base_backup import own_server, take_base_backup
 from strades_pipelines.database.connection import WORLD_DATABASES, create_databases, database_url, embedded_server
@@ -28,13 +29,17 @@ def run_base_backup(*, full: bool, as_json: bool) -> None:
     print_result(document, as_json, [table("folder is_full size seconds", [document])])
 
 
-def run_recover(folder: Path, at: str | None, *, as_json: bool) -> None:
+def run_recover(folder: Path, at: str | None, *, from_store: bool, as_json: bool) -> None:
     """`strades db recover`; needs the archive and the password of the server's owner, and no server."""
-    archive = embedded_server().archive
-    if archive is None:
+    server, moment = embedded_server(), _moment(at)
+    if server.archive is None:
         raise BackupError("STRADES_ARCHIVE is not set: name the folder of the archive")
+    if from_store:
+        if server.store is None:
+            raise BackupError("STRADES_ARCHIVE_STORE is not set: name the object store of the archive's copy")
+        fetch_from_store(server.store, server.archive, moment, progress=say)
     password = settings().home / "postgres" / "password"
-    recovery = recover(archive, folder.absolute(), password, at=_moment(at), progress=say)
+    recovery = recover(server.archive, folder.absolute(), password, at=moment, progress=say)
     recovery.server.stop()
     document = {"folder": str(folder), "base_backup": recovery.base_backup, "seconds": round(recovery.seconds, 1)}
     print_result(document, as_json, [table("folder base_backup seconds", [document])])

@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import ssl
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
@@ -102,14 +103,14 @@ def render(site: Site) -> dict[str, str]:
         BadInput: a value that would be more than a value there.
     """
     origins = sorted(site.origins)
-    socket = _checked(A_SOCKET, str(site.dashboard_socket), SOCKET)
+    dashboard = _checked(A_SOCKET, str(site.dashboard_socket), SOCKET)
     values = {
         "user": _checked("user", f"user {site.user};", rf"user {NAME};") if site.user else "",
         "listen": _checked("address", site.listen, ADDRESS),
         "names": " ".join(_checked("STRADES_PUBLIC_HOST", name, NAME) for name in site.names),
         "onion_names": " ".join(_checked("STRADES_PUBLIC_HOST", name, NAME) for name in site.onion_names),
         "origins": "\n".join(f'    "{_checked("STRADES_PUBLIC_HOST", each, ORIGIN)}" 0;' for each in origins),
-        "dashboard": _checked("address", site.dashboard, ADDRESS) if site.dashboard else f"unix:{socket}",
+        "dashboard": _checked("address", site.dashboard, ADDRESS) if site.dashboard else f"unix:{dashboard}",
         "onion_socket": _checked(A_SOCKET, str(site.onion_socket), SOCKET),
         "webserver": _checked("address", site.webserver, ADDRESS),
         "readonly": _checked("address", site.readonly, ADDRESS),
@@ -129,7 +130,11 @@ def render(site: Site) -> dict[str, str]:
 
 
 def write(site: Site) -> None:
-    """Write the configuration into its folder, for its owner alone, and remove what an earlier one had besides."""
+    """Write the configuration into its folder, for its owner alone, and remove what an earlier one had besides.
+
+    That is also the onion's socket where nobody listens on it: an NGINX that was killed leaves it, so that the next
+    one cannot listen.
+    """
     files = render(site)
     site.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ONION_FILES:
@@ -137,6 +142,18 @@ def write(site: Site) -> None:
     for name, text in files.items():
         (site.folder / name).write_text(text, encoding="utf-8")
         (site.folder / name).chmod(0o600)
+    _remove_unheard(site.onion_socket)
+
+
+def _remove_unheard(path: Path) -> None:
+    """Remove a Unix socket that nobody listens on; one that answers, or is no socket, stays."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
 
 
 def program() -> str:

@@ -199,7 +199,6 @@ class Parts:
 
         def command() -> list[str]:
             nginx.write(nginx.site(settings(), folder, code_socket().parent))
-            described.onion_socket.unlink(missing_ok=True)  # one that was killed leaves it, and then cannot listen
             return nginx.command(folder)
 
         probe = partial(nginx.nginx_answers, settings().nginx_port or 0)

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.database.base_backup import chains, taken_at
+from strades_pipelines.database.backup_chains import chains, taken_at
 from strades_pipelines.database.connection import embedded_server
 from strades_pipelines.database.sizes import read_disk
 from strades_pipelines.datamanager.cron import longest_wait

@@ -15,7 +15,8 @@ import pytest
 import zstandard
 
 from strades_pipelines.database.backup import BackupError, BackupFailed
-from strades_pipelines.database.base_backup import FULL, INCREMENT, NAME, chains, take_base_backup, taken_at
+from strades_pipelines.database.backup_chains import FULL, INCREMENT, NAME, chains, taken_at
+from strades_pipelines.database.base_backup import take_base_backup
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.recovery import EMPTY_FOLDERS, recover
 from strades_pipelines.database.recovery_drill import run_drill

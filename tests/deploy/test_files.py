@@ -16,7 +16,7 @@ FIXED = {
     "home", "webserver_port", "docs_port", "readonly_port", "sandbox_url", "run_memory_share", "crash_at",
     "dashboard_port", "dashboard_database", "webserver_host", "nginx_port", "nginx_host", "tls_certificate_file",
     "tls_key_file",
-    "archive", "metrics_port",
+    "archive", "archive_store", "archive_store_keys", "metrics_port",
 }  # fmt: skip
 ONCE = {"migrate", "nginx-files"}
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()

@@ -73,6 +73,7 @@ def test_a_night_is_backed_up_and_any_moment_after_it_comes_back(
 
     for words, said in (
         (("recover", home / "back"), "expected a new folder, was there already"),
+        (("recover", home / "other", "--from-store"), "STRADES_ARCHIVE_STORE is not set"),
         (("recover", home / "other", "--at", "yesterday"), "--at: expected a moment"),
         (("recover", home / "other", "--at", "2026-11-30T12:00:00"), "expected a moment with its time zone"),
     ):

@@ -1,5 +1,6 @@
 """The configuration of NGINX and the torrc: what stands in them, and that the programs themselves take them."""
 
+import base64
 import re
 import stat
 import subprocess
@@ -8,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from typer.testing import CliRunner
 
 from strades_pipelines.bad_input import BadInput
@@ -19,9 +22,10 @@ from strades_pipelines.serving.certificate import local_certificate
 from strades_pipelines.serving.nginx import Site, render, site, write
 from strades_pipelines.settings import Settings, settings
 from strades_pipelines.system.ports import free_port
+from strades_pipelines.system.processes import tied_to_this_process
 from tests.end_to_end.graphql import wait_for
 from tests.serving.proxied import ONION, Proxy, Recorder, debian_program, nginx_running, recorder
-from tests.waiting import MOMENT
+from tests.waiting import MOMENT, wait_until
 
 NAMES = f"strades.example.org, localhost:8443, http://{ONION}, http://box.example.org:8000"
 
@@ -169,6 +173,61 @@ def test_tor_takes_the_torrc_which_is_a_service_and_no_client(folder: Path) -> N
     assert {"SocksPort 0", "HiddenServiceVersion 3"} <= set(torrc.read_text().splitlines())
     torrc.write_text(torrc.read_text().replace("unix:", "tcp:"))
     assert subprocess.run(check, capture_output=True, check=False).returncode == 1
+
+
+def test_tor_makes_the_services_name_and_reads_its_peoples_keys(folder: Path) -> None:
+    """Without a network: it serves nobody, but what stands on the disk is made and read."""
+    write(described(folder))
+    onion, torrc = folder / "nginx" / "onion", folder / "nginx" / "torrc"
+    command = [debian_program("tor"), "-f", str(torrc), "--DisableNetwork", "1", "--Log", "info stderr"]
+
+    def started() -> str:
+        """What Tor says until it has read its keys."""
+        with subprocess.Popen(tied_to_this_process(command), stderr=subprocess.PIPE, text=True) as tor:
+            assert tor.stderr is not None
+            lines = []
+            for line in tor.stderr:
+                lines.append(line)
+                if "hide_intro_circuits" in line:  # the first that follows
+                    break
+            tor.kill()
+        return "".join(lines)
+
+    assert "Loading v3 onion service keys" in started()
+    name = (onion / "hostname").read_text()
+    assert re.fullmatch(r"[a-z2-7]{56}\.onion\n", name)
+    assert stat.S_IMODE((onion / "hs_ed25519_secret_key").stat().st_mode) == 0o600
+    public = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    key = base64.b32encode(public).decode().rstrip("=")
+    assert len(key) == 52
+    (onion / "authorized_clients" / "ada.auth").write_text(f"descriptor:x25519:{key}\n")
+    (onion / "authorized_clients" / "eve.auth").write_text(f"descriptor:x25519:{key[:-3]}\n")
+    said = started()
+    assert "Client authorization encoded base32 public key length is invalid" in said
+    assert "Loaded a client authorization key file ada.auth" in said
+    assert "Loaded a client authorization key file eve.auth" not in said
+    assert (onion / "hostname").read_text() == name
+
+
+def test_a_killed_nginx_leaves_a_socket_that_keeps_no_next_one_from_listening(folder: Path) -> None:
+    found = replace(described(folder), listen=f"127.0.0.1:{free_port()}")
+    with nginx_running(found) as proxy:
+        write(found)  # as `strades nginx` beside a server that runs
+        assert proxy.ask("GET", "/", by="onion").status == 502
+    killed = subprocess.Popen(tied_to_this_process(nginx.command(found.folder)), stderr=subprocess.DEVNULL)
+    wait_until(lambda: nginx.nginx_answers(proxy.port) == "answers 502")
+    master = psutil.Process(killed.pid)
+    processes = [master, *master.children(recursive=True)]
+    for process in processes:
+        process.kill()
+    killed.wait()
+    psutil.wait_procs(processes, timeout=30)  # until the kernel has closed what they listened on
+    assert found.onion_socket.is_socket()
+    with nginx_running(found) as proxy:
+        assert proxy.ask("GET", "/", by="onion").status == 502
+    found.onion_socket.write_text("no socket")
+    write(found)
+    assert found.onion_socket.read_text() == "no socket"
 
 
 def test_nginx_alone_says_that_the_part_behind_is_gone(folder: Path) -> None:

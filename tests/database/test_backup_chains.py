@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strades_pipelines.database.base_backup import FULL, NAME, first_segment, superseded
+from strades_pipelines.database.backup_chains import FULL, NAME, first_segment, superseded
 
 NOW = datetime(2026, 3, 31, tzinfo=UTC)
 
