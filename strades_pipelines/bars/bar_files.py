@@ -115,8 +115,9 @@ class Reading:
     def trade_bars(self, path: Path, every: Every, name: str | None = None, actions: ActionFile | None = None) -> Bars:
         """Bars made of a csv, csv.gz or parquet file of trades with the columns ts_utc, price, amount.
 
-        Those of time are where `resample` would put them, and known at their end; the others are known with their last
-        trade, a microsecond after the bar before where that ended at the same instant.
+        Those of time are where `resample` would put them, and known at their end. The others begin anew at each
+        midnight (UTC), by which one that is not full is known; a full one is with its last trade, a microsecond after
+        the bar before where that ended at the same instant.
 
         Raises:
             BadInput: one line naming the file, and for what is wrong in a row its row and field.
@@ -131,9 +132,9 @@ class Reading:
             if longer.starts is not None and every.length >= DAY:
                 longer = replace(longer, opens=longer.starts)
         else:
-            first, end = complete_groups(path, trades, every)
-            last, number = np.append(first[1:], end) - 1, np.arange(len(first))
-            known = np.maximum.accumulate(trades.time[last] - number) + number
+            first, end, known = complete_groups(path, trades, every)
+            number = np.arange(len(first))
+            known = np.maximum.accumulate(known - number) + number
             longer = replace(timing.of(first), closes=known)
         placed = None if placed is None else placed.before(end)
         prices = as_bars(trades)[:, :end]

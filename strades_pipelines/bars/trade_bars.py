@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from strades_pipelines.bad_input import BadInput, bad_row
 from strades_pipelines.bars.bar_checks import iso
 from strades_pipelines.bars.bar_table import TIME, read_columns
+from strades_pipelines.bars.bar_timing import DAY
 from strades_pipelines.engine.columns import Floats, Integers
 from strades_pipelines.market.instruments import interval_length
 
+Flags = np.typing.NDArray[np.bool_]
 COLUMNS = ("price", "amount")
 MOST_BARS = 50_000_000
 SPEC = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ticks|volume|notional)")
@@ -44,6 +47,11 @@ class Every:
     size: float = 0.0
     fills_empty: bool = True
 
+    @property
+    def full_at(self) -> float:
+        """How many of the unit fill a bar: ten amounts of 0.1 fill one of 1, whose sum as floats is below it."""
+        return self.size if self.unit == "ticks" else self.size * (1.0 - 1e-12)
+
 
 def parse_every(text: str) -> Every:
     """The meaning of `--every`.
@@ -72,7 +80,7 @@ def read_trades(path: Path) -> Trades:
     """
     time, (price, amount), first_row = read_columns(path, COLUMNS, "trades")
     backwards = np.append(False, time[1:] < time[:-1])
-    rules: list[tuple[str, np.typing.NDArray[np.bool_], str, Callable[[int], object]]] = [
+    rules: list[tuple[str, Flags, str, Callable[[int], object]]] = [
         ("price", ~(np.isfinite(price) & (price > 0.0)), "a price above 0", price.item),
         ("amount", ~(np.isfinite(amount) & (amount >= 0.0)), "an amount of 0 or more", amount.item),
         (TIME, backwards, "a time not before the one of the row before", lambda row: iso(int(time[row]))),
@@ -90,24 +98,51 @@ def as_bars(trades: Trades) -> Floats:
     return np.array([*(trades.price,) * 4, trades.amount])
 
 
-def complete_groups(path: Path, trades: Trades, every: Every) -> tuple[Integers, int]:
-    """The first trade of each whole bar of so many trades, such a volume or so much money; and where the last ends.
+def complete_groups(path: Path, trades: Trades, every: Every) -> tuple[Integers, int, Integers]:
+    """The bars of so many trades, such a volume or so much money: the first trade of each, where the last ends, and
+    when each is known, microseconds UTC.
 
-    A trade that fills a bar belongs to it whole. What is left behind the last whole bar makes none.
+    One that is not full is closed by the midnight (UTC) that ends its day; what is left behind the last bar makes none.
 
     Raises:
         BadInput: all trades together do not make one.
     """
-    ends = full_ends(trades.price, trades.amount, every)
-    if not len(ends):
+    ends, is_full = daily_ends(trades.time, trades.price, trades.amount, every)
+    kept = len(ends) - int(len(ends) > 0 and not is_full[-1])
+    ends, last = ends[:kept], trades.time[ends[:kept] - 1]
+    if not kept:
         total = weights(trades.price, trades.amount, every.unit).sum()
         raise BadInput(f"{path}: --every: expected {every.size:g} {every.unit} or more, found {total:g}")
-    return np.append(0, ends[:-1]), int(ends[-1])
+    known = np.where(is_full[:kept], last, (last // DAY + 1) * DAY)
+    return np.append(0, ends[:-1]), int(ends[-1]), known
 
 
 def weights(prices: Floats, amounts: Floats, unit: str) -> Floats:
     """What each trade adds to a bar of ticks, volume or notional, shape (n,)."""
     return {"ticks": np.ones_like(prices), "volume": amounts, "notional": prices * amounts}[unit]
+
+
+def daily_ends(times: Integers, prices: Floats, amounts: Floats, every: Every) -> tuple[Integers, Flags]:
+    """Behind which trades a bar ends, oldest first, and whether it is full; every trade is in one.
+
+    Bars begin anew at each midnight (UTC), so that a day's bars are a function of its trades, whatever day came
+    before: the last of a day may be smaller.
+
+    Args:
+        times: of n trades, microseconds UTC, never falling.
+        prices, amounts: of the same n trades.
+        every: with a unit.
+    """
+    days = times // DAY
+    borders = np.append(np.flatnonzero(np.diff(days, prepend=days[:1] - 1)), len(times))
+    ends: list[Integers] = [np.zeros(0, np.int64)]
+    is_full: list[Flags] = [np.zeros(0, np.bool_)]
+    for first, last in pairwise(borders.tolist()):
+        full = first + full_ends(prices[first:last], amounts[first:last], every)
+        rest = [] if len(full) and full[-1] == last else [last]
+        ends += [full, np.array(rest, np.int64)]
+        is_full += [np.ones(len(full), np.bool_), np.zeros(len(rest), np.bool_)]
+    return np.concatenate(ends), np.concatenate(is_full)
 
 
 def full_ends(prices: Floats, amounts: Floats, every: Every) -> Integers:
@@ -121,15 +156,21 @@ def full_ends(prices: Floats, amounts: Floats, every: Every) -> Integers:
     """
     if every.unit == "ticks":
         return np.arange(int(every.size), len(prices) + 1, int(every.size))
-    total = np.cumsum(weights(prices, amounts, every.unit))
+    added = weights(prices, amounts, every.unit)
     ends: list[int] = []
-    at = 0
-    while at < len(total):
-        before = total[at - 1] if at else 0.0
-        full = int(np.searchsorted(total, before + every.size * (1.0 - 1e-12), side="left")) + 1
-        at = max(at + 1, full)  # a size below the spacing of floats at the total adds nothing to it
-        if at <= len(total):
+    at, length = 0, 64
+    while at < len(added):
+        # The sums of a bar alone: whatever trades came before it, or came with it, it ends with the same trade.
+        filled = np.cumsum(added[at : at + length])
+        count = int(np.searchsorted(filled, every.full_at, side="left")) + 1
+        if count <= len(filled):
+            at += count
             ends.append(at)
+            length = 2 * count + 16
+        elif at + length < len(added):
+            length *= 4
+        else:
+            break
     return np.array(ends, np.int64)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from strades_pipelines.brokerage.bar_feed import warm_up_start
+from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.live_session import Checkpoint
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
@@ -116,16 +117,19 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     ids = [listing.listing_id for listing in wallet.listings]
     if strategy.hears("on_article"):  # an article is heard of whom it mentions
         parts += connection.execute(names_of(ids)).fetchall()
-    subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
-    subjects += [f"adjustments:{listing}" for listing in ids]
-    subjects += [f"trades:{listing}" for listing in ids if strategy.hears_trades()]
+    hearing = Hearing.of(strategy, wallet.every)
+    parts += [wallet.every] if wallet.every else []
+    # Who hears bars of trades hears no others.
+    subjects = [] if wallet.every else [f"bars:{listing}:{wallet.interval}" for listing in ids]
+    subjects += [] if wallet.every else [f"adjustments:{listing}" for listing in ids]
+    subjects += [f"trades:{listing}" for listing in ids if hearing.reads_trades]
     subjects += [f"quotes:{listing}" for listing in ids if strategy.hears("on_quote")]
     subjects += [subject for hook, subject in OTHER_SUBJECTS.items() if strategy.hears(hook)]
     subjects += [f"forecasts:{listing}:{model}" for listing in ids for model in strategy.models]
     fingerprint = None if trigger is None else hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
     since = warm_up_start(wallet.opened_at, wallet.interval, strategy.lookback)
     window = max(strategy.trade_window, strategy.quote_window, strategy.article_window)
-    since = min(since, wallet.opened_at - timedelta(seconds=window))
+    since = min(since, wallet.opened_at - timedelta(seconds=window), hearing.trades_since(wallet.opened_at))
     return Ground(seen, read_at, fingerprint, [*subjects, f"wallet:{wallet.name}", "*"], since)
 
 

@@ -38,6 +38,7 @@ class DecisionJournal(Journal):
 
     Args:
         strategy: what its decisions have as their strategy; None: the strategy's title.
+        every: what fills the bars, where they are made of trades: a decision then names the trades of its bars.
         prediction_ids: of each forecast, by instrument, time (microseconds UTC), and index among the strategy's models.
         splits: those whose new units the bars are in, and so what is decided.
 
@@ -54,6 +55,7 @@ class DecisionJournal(Journal):
         prediction_ids: PredictionIds,
         splits: Sequence[Split] = (),
         strategy: str | None = None,
+        every: str = "",
     ) -> None:
         super().__init__()
         self.made: list[TradingDecision] = []
@@ -66,7 +68,8 @@ class DecisionJournal(Journal):
         self.cancelled: dict[str, int] = {}
         self.refused: dict[str, str] = {}  # why the engine refused an order, by the decision that asked for it
         self.fill_bars: list[int | None] = []
-        self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
+        self._engine, self._listings, self._wallet = engine, listings, wallet
+        self._interval, self._is_of_trades = every or interval, bool(every)
         self.prediction_ids, self._splits, self._strategy = prediction_ids, splits, strategy
         self.article_ids: Mapping[float, str] = {}
         self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.state.strategy.lookback)) for _ in listings]
@@ -103,12 +106,14 @@ class DecisionJournal(Journal):
         explanation = strategy.explain(Timer(time) if trigger == TIMER else self._event, i)
         trigger_id = self._trigger_id(time, trigger)
         inputs: dict[str, Any] = {"trigger": {"kind": KINDS[trigger], "id": trigger_id}}
-        if strategy.lookback and (window := self._window(time, i, trigger)):
-            inputs["bars"] = window
-        if strategy.hears_trades():
-            inputs["trades"] = self._heard(time, strategy.trade_window)
+        opened = self._opened(time, i, trigger)
+        if opened and strategy.lookback and not self._is_of_trades:
+            inputs["bars"] = self._window(opened, i)
+        if strategy.hears_trades() or self._is_of_trades:
+            since = time - round(strategy.trade_window * 1_000_000)
+            inputs["trades"] = self._heard(min([since, *opened]) if self._is_of_trades else since, time)
         if strategy.hears("on_quote"):
-            inputs["quotes"] = self._heard(time, strategy.quote_window)
+            inputs["quotes"] = self._heard(time - round(strategy.quote_window * 1_000_000), time)
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
         if articles := self._articles_read(time, i):
@@ -160,9 +165,7 @@ class DecisionJournal(Journal):
         """What it goes on from, as plain data; decisions and other rows are not in it."""
         event = self._event
         return {
-            "event": None
-            if event is None
-            else [type(event).__name__, [getattr(event, name) for name in event.compiled_fields]],
+            "event": event and [type(event).__name__, [getattr(event, name) for name in event.compiled_fields]],
             "windows": [list(window) for window in self._windows],
             "articles": [list(articles) for articles in self._articles],
             "forecast": [*self._forecast.items()],
@@ -248,16 +251,17 @@ class DecisionJournal(Journal):
             return self._forecast[event.i]
         return f"{KINDS[trigger]}@{stamp(moment(time))}"
 
-    def _window(self, time: int, i: int, trigger: int) -> dict[str, Any] | None:
-        """The bars of the listing that the strategy may have read; the timer of an instant comes after its bars."""
+    def _opened(self, time: int, i: int, trigger: int) -> list[int]:
+        """When the bars opened that the strategy may have read of a listing; a timer comes after its instant's bars."""
         opened = list(self._windows[i])
         event = self._event
         # The timer fires when the next instant's first event is at hand, which is no part of it.
         if type(event) is Bar and event.i == i and (trigger != TIMER or event.time == time):
             opened.append(event.open_time)
-        opened = opened[-self._engine.state.strategy.lookback :]
-        if not opened:
-            return None
+        return opened[-max(1, self._engine.state.strategy.lookback) :]
+
+    def _window(self, opened: Sequence[int], i: int) -> dict[str, Any]:
+        """What a decision says of the bars that it read."""
         return {
             "listing_id": self._listings[i].listing_id,
             "interval": self._interval,
@@ -272,9 +276,8 @@ class DecisionJournal(Journal):
             articles.popleft()
         return [article for _, article in articles]
 
-    def _heard(self, time: int, window: float) -> dict[str, Any]:
-        """The trades or quotes that the strategy may have read: those of all listings in a window of seconds."""
-        since = time - round(window * 1_000_000)
+    def _heard(self, since: int, time: int) -> dict[str, Any]:
+        """The trades or quotes that the strategy may have read: those of all listings from a time to another."""
         return {
             "listing_ids": [listing.listing_id for listing in self._listings],
             "heard_from": stamp(moment(since)),

@@ -12,18 +12,11 @@ import pyarrow.compute as pc
 
 from strades_pipelines.brokerage.bar_feed import BarWindow, heard_bars, last_closes, read_bars
 from strades_pipelines.brokerage.decisions import PredictionIds
+from strades_pipelines.brokerage.hearing import NOTHING_ELSE, Hearing
 from strades_pipelines.brokerage.model_trust import Standings, read_standings
 from strades_pipelines.brokerage.open_hours import OpenHours
 from strades_pipelines.brokerage.quote_feed import quote_columns, read_quotes
-from strades_pipelines.brokerage.record_feed import (
-    NOTHING_ELSE,
-    ArticleIds,
-    Hearing,
-    Known,
-    read_gaps,
-    read_records,
-    times_of,
-)
+from strades_pipelines.brokerage.record_feed import ArticleIds, Known, read_gaps, read_records, times_of
 from strades_pipelines.brokerage.trade_feed import FeedRange, read_trades, trade_columns
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.engine.columns import Columns, Floats, Integers
@@ -97,13 +90,14 @@ def read_feed(
     index = {listing.listing_id: i for i, listing in enumerate(listings)}
     known = Known(since or opened_at, end, stored_by)
     window = BarWindow(index, interval, known, opened_at, lookback, is_resumed=since is not None)
-    read = read_bars(cursor, window, with_revisions="on_bar_revision" in hearing.hooks)
-    bars = read.bars
-    tables = [bars]
-    tables += [_forecasts(cursor, index, name, since or opened_at, end, stored_by) for name in models]
-    parts = [_bar_columns(bars, index), _fill_columns(fills)]
+    bars, tables, parts = 0, [], [_fill_columns(fills)]
+    if not hearing.every:
+        tables, of_bars = _read_bars(cursor, window, hearing)
+        bars, parts = tables[0].num_rows, parts + of_bars
     ids: PredictionIds = {}
-    for model, table in enumerate(tables[1:]):
+    for model, name in enumerate(models):
+        table = _forecasts(cursor, index, name, since or opened_at, end, stored_by)
+        tables.append(table)
         parts.append(_forecast_columns(table, index, model))
         keys = zip(parts[-1].i.tolist(), parts[-1].time.tolist(), strict=True)
         ids |= {
@@ -115,11 +109,6 @@ def read_feed(
     records = read_records(cursor, index, hearing, known, is_resumed=window.is_resumed)
     parts += records.parts
     tables += records.tables
-    if read.revisions is not None:
-        tables.append(read.revisions)
-        parts.append(_bar_columns(read.revisions, index, REVISION))
-    if "on_gap" in hearing.hooks:
-        parts.append(read_gaps(cursor, index, heard_bars(bars, opened_at), interval, last_closes(cursor, window)))
     stamped = [table["recorded_at"] for table in tables if table.num_rows and "recorded_at" in table.column_names]
     stamps = [pc.max(column).as_py() for column in stamped]
     as_of = max(stamps, default=None)
@@ -127,7 +116,20 @@ def read_feed(
     events = _in_order(joined(parts), listings)
     inputs_hash = _hash(tables, standings)
     articles = records.article_ids
-    return StoredFeed(listings, bars.num_rows, as_of, inputs_hash, events, ids, standings, article_ids=articles)
+    return StoredFeed(listings, bars, as_of, inputs_hash, events, ids, standings, article_ids=articles)
+
+
+def _read_bars(cursor: "Cursor", window: BarWindow, hearing: Hearing) -> tuple[list[pa.Table], list[Columns]]:
+    """The bars of a window, with their revisions and gaps where a strategy hears of them: as tables and as events."""
+    read = read_bars(cursor, window, with_revisions="on_bar_revision" in hearing.hooks)
+    tables, parts = [read.bars], [_bar_columns(read.bars, window.index)]
+    if read.revisions is not None:
+        tables.append(read.revisions)
+        parts.append(_bar_columns(read.revisions, window.index, REVISION))
+    if "on_gap" in hearing.hooks:
+        heard, before = heard_bars(read.bars, window.opened_at), last_closes(cursor, window)
+        parts.append(read_gaps(cursor, window.index, heard, window.interval, before))
+    return tables, parts
 
 
 def _read_trades_and_quotes(
@@ -135,12 +137,12 @@ def _read_trades_and_quotes(
 ) -> Iterator[tuple[pa.Table, Columns]]:
     """The trades and the quotes that a strategy hears, as tables and as events."""
     index, known = window.index, window.known
-    for hook, warm_up, read, columns_of in (
-        ("on_trade", hearing.trade_window, read_trades, trade_columns),
-        ("on_quote", hearing.quote_window, read_quotes, quote_columns),
+    for is_read, since, read, columns_of in (
+        (hearing.reads_trades, hearing.trades_since(known.start), read_trades, trade_columns),
+        ("on_quote" in hearing.hooks, known.start - hearing.quote_window, read_quotes, quote_columns),
     ):
-        if hook in hearing.hooks:
-            start = known.start if window.is_resumed else known.start - warm_up
+        if is_read:
+            start = known.start if window.is_resumed else since
             table = read(cursor, index, FeedRange(start, known.end, by_arrival), stored_by=known.stored_by)
             yield table, columns_of(table, index)
 

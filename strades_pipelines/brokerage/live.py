@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -183,7 +184,8 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     It steps from a checkpoint of its own, up to which the curve is stored: decisions are made more often than measured.
     What a wallet holds has a value also when its strategy raises, or cannot be made any more.
     """
-    wallet = load_wallet(connection, name)
+    # What it holds is measured by the bars of its interval, whatever its strategy hears.
+    wallet = replace(load_wallet(connection, name), every="")
     try:
         return _measure(connection, adbc, wallet, now=now)
     except Exception as error:  # a strategy may raise anything; what is not its fault is raised again below

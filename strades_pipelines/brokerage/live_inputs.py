@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
+from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.live_engine import OrderEnd, order_ends
 from strades_pipelines.brokerage.model_trust import check_models
 from strades_pipelines.brokerage.movements import CashFlow, cash_flows
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.record_feed import Hearing
 from strades_pipelines.market.bars_and_fills import Fill
 
 if TYPE_CHECKING:

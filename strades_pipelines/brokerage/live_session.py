@@ -1,7 +1,7 @@
 """A trading wallet's strategy in memory: stepped from a checkpoint or its opening, and on through what is stored since.
 
 What is read is what is new, so that a step costs as much as came. Stepped at once or in any parts, it comes to the same
-decisions, as long as nothing changes behind the instant that it stands at: `live_sessions` says whether that is so.
+decisions, as long as nothing changes behind what it has heard: `session_cache` says whether that is so.
 """
 
 import json
@@ -14,11 +14,12 @@ import numpy as np
 
 from strades_pipelines.brokerage.decisions import DecisionJournal, ForgottenOrder
 from strades_pipelines.brokerage.feed import StoredFeed
+from strades_pipelines.brokerage.hearing import NOTHING_ELSE, Hearing
 from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, LiveTargets
 from strades_pipelines.brokerage.live_inputs import INSTANT, LiveInputs, WantedInputs, filled_before, read_inputs
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.record_feed import NOTHING_ELSE, Hearing
+from strades_pipelines.brokerage.trade_bar_feed import TradeBars
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.gate import Gate
@@ -29,7 +30,7 @@ from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import BAR, BEGINNING, RECORDED_FILL, microseconds, moment
+from strades_pipelines.strategy.events import BAR, BEGINNING, RECORDED_FILL, TRADE, microseconds, moment
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -99,14 +100,20 @@ class LiveSession:
         self.wallet, self._base, self._stored_by = wallet, base, stored_by
         self._engine = self._new_engine()
         strategy = self._engine.state.strategy
-        self._wanted = WantedInputs(
-            strategy.models, strategy.lookback, Hearing.of(strategy) if is_deciding else NOTHING_ELSE
-        )
+        hearing = Hearing.of(strategy, wallet.every) if is_deciding else NOTHING_ELSE
+        self._wanted = WantedInputs(strategy.models, strategy.lookback, hearing)
+        self._trade_bars = TradeBars(hearing.every, wallet.listings, hands_on_trades=strategy.hears_trades())
         self._session = Session(EventChain([]), None, [self._engine], observer=self._engine.journal.see)
         self._is_started = False
         self._last_bars = [BEGINNING] * len(wallet.listings)
         self._read_from = None if base is None else base.covers_to
         self._covered_to = self._read_from
+        self._read_to = BEGINNING
+
+    @property
+    def heard_to(self) -> int:
+        """The instant of the last event that was read for it, microseconds UTC: a trade may have made no bar yet."""
+        return max(self.stands_at, self._read_to)
 
     @property
     def stands_at(self) -> int:
@@ -135,17 +142,19 @@ class LiveSession:
         columns = feed.columns.rows(0, end)
         covers_to = self._next_checkpoint(columns)
         place = 0 if covers_to is None else int(np.searchsorted(columns.time, covers_to, side="left"))
-        session.step(columns.rows(0, place))
+        make_bars = self._trade_bars.make
+        session.step(make_bars(columns.rows(0, place), until=BEGINNING if covers_to is None else covers_to - 1))
         self._raise_error()
         # Before the first event there is nothing to go on from.
         is_begun = self.stands_at > BEGINNING
         checkpoint = self._save(covers_to, columns.rows(0, place)) if covers_to is not None and is_begun else None
-        session.step(columns.rows(place, end))
+        session.step(make_bars(columns.rows(place, end), until=microseconds(now)))
         session.end_instant()
         self._raise_error()
         engine.fills_before += int(np.count_nonzero(columns.kind == RECORDED_FILL))
         if end:
-            self._read_from = moment(self.stands_at) + INSTANT
+            self._read_to = int(columns.time[-1])
+            self._read_from = moment(self.heard_to) + INSTANT
         return Stepped(
             wallet=self.wallet,
             feed=feed,
@@ -226,6 +235,7 @@ class LiveSession:
             wallet.listings,
             wallet=wallet.name,
             interval=wallet.interval,
+            every=wallet.every,
             prediction_ids={},
             splits=wallet.splits,
             strategy=wallet.sleeve_name,
@@ -233,31 +243,29 @@ class LiveSession:
         return engine
 
     def _restore(self, base: Checkpoint) -> None:
-        """Bring the started engine to the state of a checkpoint."""
         engine, state = self._engine, base.state
         try:
             restore(engine, state["engine"], without=NO_STATE)
             engine.journal.recall(state["journal"])
             engine.fills_before = state["fills"]
             self._last_bars = list(state["last_bars"])
+            self._trade_bars.recall(state["trade_bars"])
             # A time that Python cannot hold fails here, and not in the middle of a step.
             moment(engine.account.now)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise NotRestorable(f"{type(error).__name__}: {error}") from None
 
     def _next_checkpoint(self, columns: Columns) -> int | None:
-        """The time, microseconds UTC, that every listing has come to; None where there is no later one, or it is past.
-
-        What comes later, with the newest bars or after them, is behind no checkpoint then.
-        """
+        """The time, microseconds UTC, that every listing has come to; None where there is no later one."""
+        kind = TRADE if self._wanted.hearing.every else BAR
         for i in range(len(self._last_bars)):
-            own = columns.time[(columns.kind == BAR) & (columns.i == i)]
+            own = columns.time[(columns.kind == kind) & (columns.i == i)]
             if len(own):
                 self._last_bars[i] = int(own[-1])
         lag = LONGEST_LAG * (interval_length(self.wallet.interval) // INSTANT)
         reached = min(time for time in self._last_bars if time >= max(self._last_bars) - lag)
         least = self.wallet.opened_at if self._covered_to is None else self._covered_to + INSTANT
-        return reached if reached >= microseconds(least) and reached > self.stands_at else None
+        return reached if reached >= microseconds(least) and reached > self.heard_to else None
 
     def _save(self, covers_to: int, columns: Columns) -> Checkpoint | None:
         """The state as it is, where a fresh engine can be brought to it; None where it cannot."""
@@ -281,6 +289,7 @@ class LiveSession:
             "journal": engine.journal.memory(),
             "fills": engine.fills_before + fills,
             "last_bars": list(self._last_bars),
+            "trade_bars": self._trade_bars.memory(),
         }
         self._covered_to = moment(covers_to)
         return Checkpoint(moment(covers_to), whole)

@@ -70,9 +70,9 @@ class Parity:
 def is_comparable(template: WalletTemplate, listings: Sequence[Listing]) -> bool:
     """Whether the command can reproduce a wallet: it takes bars only, and one lot and tick size for all instruments.
 
-    It has no sessions, so a wallet that trades in open markets only is not comparable.
+    It has no sessions, so a wallet that trades in open markets only is not comparable. Nor is one on bars of trades.
     """
-    takes_bars_alone = not template.new_strategy().models and not template.limits.open_market_only
+    takes_bars_alone = not (template.new_strategy().models or template.limits.open_market_only or template.every)
     return takes_bars_alone and len({(listing.lot, listing.tick) for listing in listings}) == 1
 
 

@@ -36,7 +36,8 @@ from strades_pipelines.strategy.strategy import Strategy
 
 WALLET = """
     SELECT w.wallet, w.mode, w.strategy, w.parameters, w.instruments, w."interval", w.currency, w.opening_cash,
-        w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason, w.limits
+        w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason, w.every,
+        w.limits
     FROM trading.wallets AS w INNER JOIN trading.wallet_states AS s USING (wallet) WHERE w.wallet = %s
 """
 OF_WALLET = """
@@ -64,6 +65,7 @@ class Wallet:
     `splits` are those of its listings that are booked, oldest first.
 
     Args:
+        every: what fills the bars that its strategies hear, made of trades; empty: they hear those of `interval`.
         sleeves: of a wallet that several strategies share, retired ones too; none where it has one strategy.
         fractions: by the split's movement, the owner of the fraction that made no whole lot.
         sleeve: set in a view of a wallet (`strategy_views`): what one of its strategies sees of it.
@@ -83,6 +85,7 @@ class Wallet:
     broker: str = "paper"
     state: str = "active"
     state_reason: str | None = None
+    every: str = ""
     limits: WalletLimits = field(default_factory=WalletLimits)
     splits: tuple[Split, ...] = ()
     sleeves: tuple[Sleeve, ...] = ()
@@ -226,6 +229,7 @@ def _check_unchanged(wallet: Wallet, template: WalletTemplate) -> None:
         ("parameters", wallet.parameters, template.new_strategy().parameters),
         ("instruments", tuple(listing.name for listing in wallet.listings), template.instruments),
         ("interval", wallet.interval, template.interval),
+        ("every", wallet.every, template.every),
         ("currency", wallet.currency, template.currency),
         ("cash", wallet.opening_cash, template.cash),
         ("fee_percent", wallet.fee_rate * 100, template.fee_rate * 100),

@@ -13,19 +13,17 @@ import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.analysis.tone import mentions, tone
+from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.engine.columns import Columns, Integers
 from strades_pipelines.market.ids import int63
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.strategy.events import ACTION, ARTICLE, GAP, microseconds
-from strades_pipelines.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
 INSTANT = timedelta(microseconds=1)
-HOOKS = ("on_trade", "on_quote", "on_bar_revision", "on_gap", "on_article", "on_corporate_action")
-WINDOWS = {"on_trade": "trade_window", "on_quote": "quote_window", "on_article": "article_window"}
 ArticleIds = dict[float, str]  # by the number of its event: source and article_id, with a space between
 Stretches = Mapping[int, Sequence[tuple[int, int]]]  # by listing: opening and closing times, microseconds UTC
 NAMES = """
@@ -83,26 +81,6 @@ STRETCHES = """
         AND s.close_time > {start} AND s.open_time < {end}
     ORDER BY l.listing_id, hours.opens
 """
-
-
-@dataclass(frozen=True)
-class Hearing:
-    """Which of `HOOKS` a strategy has, and how far back a decision of it reads trades, quotes and news."""
-
-    hooks: frozenset[str] = frozenset()
-    trade_window: timedelta = timedelta(0)
-    quote_window: timedelta = timedelta(0)
-    article_window: timedelta = timedelta(0)
-
-    @classmethod
-    def of(cls, strategy: Strategy) -> "Hearing":
-        """What a strategy hears."""
-        hooks = frozenset(hook for hook in HOOKS if strategy.hears(hook))
-        windows = {name: timedelta(seconds=getattr(strategy, name)) for hook, name in WINDOWS.items() if hook in hooks}
-        return cls(hooks, **windows)
-
-
-NOTHING_ELSE = Hearing()
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.equity_curve import curve_of
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
+from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.model_trust import check_models
 from strades_pipelines.brokerage.open_hours import read_open_hours
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.brokerage.record_feed import Hearing
 from strades_pipelines.brokerage.replay_engine import new_engine
 from strades_pipelines.brokerage.replay_orders import ReplayOrders
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
 from strades_pipelines.brokerage.results import last_closes_at, result_rows
+from strades_pipelines.brokerage.trade_bar_feed import TradeBars
 from strades_pipelines.brokerage.trading_rows import (
     Row,
     cash_row,
@@ -36,7 +39,7 @@ from strades_pipelines.engine.session import Progress, Session
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger_chain import chain, deposit, entries, plain
-from strades_pipelines.strategy.events import microseconds
+from strades_pipelines.strategy.events import BAR, microseconds
 from strades_pipelines.strategy.registry import code_hash
 
 if TYPE_CHECKING:
@@ -124,9 +127,12 @@ def read_replay_feed(
         end=end,
         lookback=strategy.lookback,
         models=strategy.models,
-        hearing=Hearing.of(strategy),
+        hearing=Hearing.of(strategy, template.every),
         by_arrival=False,
     )
+    made = TradeBars(template.every, listings, hands_on_trades=strategy.hears_trades())
+    columns = made.make(feed.columns, until=microseconds(end) - 1)
+    feed = replace(feed, columns=columns, bars=int(np.count_nonzero(columns.kind == BAR)))
     if template.limits.open_market_only:
         feed = replace(feed, open_hours=read_open_hours(cursor, listings, start=start, end=end))
     return feed
@@ -170,7 +176,9 @@ def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: 
     code = code_hash(template.new_strategy())
     parameters = (f"{name}={value!r}" for name, value in template.new_strategy().parameters.items())
     setting = [template.interval, template.currency, plain(template.cash), plain(template.fee_rate)]
-    # Only if stated, so that templates without limits keep the names of their replays.
+    # Only if stated, so that templates without them keep the names of their replays.
+    if template.every:
+        setting.append(template.every)
     if template.limits.written:
         setting.append(to_json(template.limits.written))
     if template.limits.open_market_only:
@@ -244,6 +252,7 @@ def step_replay(
         listings,
         wallet=wallet,
         interval=template.interval,
+        every=template.every,
         prediction_ids=feed.prediction_ids,
         strategy=strategy,
     )

@@ -121,11 +121,11 @@ def _fill(
 ) -> Fill:
     listing = listings[order.i]
     exact_price, exact_quantity = to_ticks(price, listing.tick), to_ticks(abs(quantity), listing.lot)
-    bar = moment(filled_at if opened is None else opened)
+    bar, kind_of_bar = moment(filled_at if opened is None else opened), template.every or template.interval
     return Fill(
         i=order.i,
         listing_id=order.listing_id,
-        content_id=base32_id(order.intent_id, f"{template.interval}@{stamp(bar)}"),
+        content_id=base32_id(order.intent_id, f"{kind_of_bar}@{stamp(bar)}"),
         intent_id=order.intent_id,
         side=order.side,
         quantity=exact_quantity,
@@ -134,6 +134,6 @@ def _fill(
         currency=listing.currency,
         filled_at=moment(filled_at),
         knowledge_time=moment(time),
-        bar_interval=template.interval,
+        bar_interval=kind_of_bar,
         bar_open_time=bar,
     )

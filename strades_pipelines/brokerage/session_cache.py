@@ -67,7 +67,7 @@ class SessionCache:
         # Popped, so that a step that raises leaves no half-stepped session behind.
         cached = self._sessions.pop(key, None)
         if cached is not None and _may_go_on(cached, ground):
-            stood_at = cached.session.stands_at
+            stood_at = cached.session.heard_to
             if not _has_changes_behind(connection, cached.seen, stood_at, ground):
                 stepped = cached.session.step(connection, adbc, now=now)
                 # What was committed between the first look and the step's own snapshot is behind both, and was not

@@ -137,7 +137,7 @@ class StreamDesk:
 
 
 def stream_hearing_wallets() -> list[WalletTemplate]:
-    """The wallets of Wallets.json that trade and have a strategy with `on_trade` or `on_quote`.
+    """The wallets of Wallets.json that trade on bars of trades, or have a strategy with `on_trade` or `on_quote`.
 
     Raises:
         WalletsError: the file cannot be read.
@@ -148,6 +148,6 @@ def stream_hearing_wallets() -> list[WalletTemplate]:
 def _hears_streams(template: WalletTemplate) -> bool:
     for one in template.sleeves or (template,):
         with suppress(Exception):  # a strategy's own constructor may raise anything; the order room says so
-            if one.new_strategy().hears_streams():
+            if template.every or one.new_strategy().hears_streams():
                 return True
     return False

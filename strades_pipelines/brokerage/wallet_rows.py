@@ -23,6 +23,7 @@ def wallet_row(
         "parameters": to_json(strategy.parameters),
         "instruments": _text_array(template.instruments),
         "interval": template.interval,
+        "every": template.every,
         "code_hash": template_code(template),
         "currency": template.currency,
         "opening_cash": plain(template.cash),

@@ -48,6 +48,8 @@ class WalletTemplate:
 
     Args:
         strategy: SEVERAL where it has `sleeves`, which have the strategies then.
+        every: what fills the bars that its strategies hear, made of trades (500ticks, 100volume, 1000000notional);
+            empty: they hear those of `interval`.
         dead_man_seconds: how long its venue waits for `strades trade` before it cancels the account's open orders; None
             for ever.
     """
@@ -67,6 +69,7 @@ class WalletTemplate:
     limits: WalletLimits = field(default_factory=WalletLimits)
     dead_man_seconds: int | None = None
     sleeves: tuple[SleeveTemplate, ...] = ()
+    every: str = ""
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
@@ -198,6 +201,7 @@ def _template(where: str, entry: Any) -> WalletTemplate:
         parameters=_parameters(entry),
         instruments=tuple(entry["instruments"]),
         interval=entry["interval"],
+        every=entry.get("every", ""),
         currency=entry["currency"],
         cash=exact(entry["cash"]),
         fee_rate=exact(entry.get("fee_percent", 0)) / 100,

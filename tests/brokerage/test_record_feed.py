@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from strades_pipelines.brokerage.feed import read_feed
+from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.brokerage.record_feed import Hearing, article_number, missing_slots
+from strades_pipelines.brokerage.record_feed import article_number, missing_slots
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step

@@ -165,10 +165,15 @@ EVENTS = st.lists(
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(max_examples=15, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(strategy=st.sampled_from(["random_on_streams", "trade_imbalance"]), happened=EVENTS)
+@settings(max_examples=20, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    strategy=st.sampled_from(["random_on_streams", "trade_imbalance", "sma_cross"]),
+    every=st.sampled_from(["", "2ticks", "3volume"]),
+    happened=EVENTS,
+)
 def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
     strategy: str,
+    every: str,
     happened: list[tuple[str, float, int, int]],
     market: Connection,
     adbc: "AdbcConnection",
@@ -182,9 +187,10 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
         market.execute(f"DELETE FROM {table}")
     for listing in (BTC, ETH):
         add_candles([100.0] * 5, start=START - 5 * MINUTE, listing=listing)
-    parameters = FLOW["parameters"] if strategy == "trade_imbalance" else {"seed": 3}
+    parameters = {"trade_imbalance": FLOW["parameters"], "sma_cross": PAPER.parameters}.get(strategy, {"seed": 3})
     both = ("gateio:BTC_USDT", "gateio:ETH_USDT")
     template = replace(PAPER, strategy=strategy, parameters=parameters, instruments=both, cash=Decimal(100_000))
+    template = replace(template, every=every)
     at, minutes = 0.0, {BTC: 0, ETH: 0}
     with connect(database_url) as theirs:
         twins = Twins(market, adbc, theirs, template)

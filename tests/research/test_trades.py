@@ -150,5 +150,13 @@ def test_trades_and_every_go_together(trades: Path, strades: Run) -> None:
 def test_a_bar_smaller_than_the_spacing_of_the_total_is_one_trade() -> None:
     """Floats near 1e17 are 16 apart, so that 1e17 + 1 is 1e17: each trade of 1 behind it fills a bar of 1."""
     trades = Trades(np.arange(3), np.full(3, 100.0), np.array([1e17, 1.0, 1.0]))
-    first, end = complete_groups(Path("t.csv"), trades, parse_every("1volume"))
+    first, end, _ = complete_groups(Path("t.csv"), trades, parse_every("1volume"))
     assert (first.tolist(), end) == ([0, 1, 2], 3)
+
+
+def test_a_bar_that_is_not_full_is_closed_by_midnight(trades: Path) -> None:
+    """Five trades make two bars of two; the fifth has one of its own, and the next day begins anew."""
+    with trades.open("a") as file:
+        file.write("2020-01-03T00:00:00Z,51,2\n2020-01-03T00:00:01Z,52,2\n2020-01-03T00:00:02Z,53,2\n")
+    made = [(known, prices[3:]) for _, known, prices in rows(trades, "2ticks")]
+    assert made[2:] == [("2020-01-02T00:00:00Z", [102, 0.5]), ("2020-01-03T00:00:01Z", [52, 4])]

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from strades_pipelines.bars.trade_bars import Every, full_ends
+from strades_pipelines.bars.trade_bars import Every, daily_ends
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.ingestion.values import DAY
 from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:
@@ -53,8 +51,7 @@ def bars_of_size(
 ) -> pa.Table:
     """Bars of a number of trades, a volume or an amount of money, oldest first; every trade is in one.
 
-    They begin anew at each midnight (UTC), so that a day's bars are a function of its trades, whatever day came
-    before: the last of a day may be smaller. A trade that fills a bar belongs to it whole.
+    They begin anew at each midnight (UTC, `daily_ends`). A trade that fills a bar belongs to it whole.
 
     Args:
         times, prices, sizes: as of `bars_of_trades`.
@@ -63,19 +60,10 @@ def bars_of_size(
     Returns:
         As `bars_of_trades`, with `is_full`; a bar opens with its first trade and closes with its last.
     """
-    days = times // DAY
-    borders = np.append(np.flatnonzero(np.diff(days, prepend=days[:1] - 1)), len(times))
-    ends: list[NDArray[np.int64]] = []
-    is_full: list[NDArray[np.bool_]] = []
-    for first, last in pairwise(borders.tolist()):
-        full = first + full_ends(prices[first:last], sizes[first:last], every)
-        rest = [] if len(full) and full[-1] == last else [last]
-        ends += [full, np.array(rest, np.int64)]
-        is_full += [np.ones(len(full), np.bool_), np.zeros(len(rest), np.bool_)]
-    all_ends = np.concatenate([np.zeros(0, np.int64), *ends])
-    starts = np.append(0, all_ends[:-1])[: len(all_ends)]
-    made = _bars(times[starts], times[all_ends - 1], prices, sizes, starts)
-    return made.append_column("is_full", pa.array(np.concatenate([np.zeros(0, np.bool_), *is_full])))
+    ends, is_full = daily_ends(times, prices, sizes, every)
+    starts = np.append(0, ends[:-1])[: len(ends)]
+    made = _bars(times[starts], times[ends - 1], prices, sizes, starts)
+    return made.append_column("is_full", pa.array(is_full))
 
 
 def _bars(
