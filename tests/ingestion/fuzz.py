@@ -41,6 +41,7 @@ from strades_pipelines.ingestion.streams.routing import SEVERAL, Router
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.settings import PROJECT
 from tests.ingestion.test_alpaca_stocks import BARS, FRAME, QUOTES, TRADES
+from tests.ingestion.test_full_text import EXHIBIT, REPORT
 from tests.ingestion.test_payloads import DEBT, GDELT, HITS
 
 NOW = datetime(2026, 11, 1, 0, 0, 30, tzinfo=UTC)
@@ -74,6 +75,7 @@ WRITTEN: Mapping[str, Any] = {
     "hacker_news": HITS,
     "gdelt_articles": GDELT,
     "treasury_debt": DEBT,
+    "sec_full_text": {"hits": {"hits": [EXHIBIT, REPORT]}},
     "fred_observations": {"count": 1, "observations": [GDP]},
     "coinbase_advanced_candles": {"candles": [START]},
     "alpaca_stock_candles": BARS,

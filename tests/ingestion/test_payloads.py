@@ -113,15 +113,15 @@ def test_every_payload_is_read_or_has_no_protocol(shared_data: Path) -> None:
     assert {*READ_BY, *UNREAD} - used == set(), "no payload fits these"
 
 
-# As their documentation has them, and recorded bodies that others published.
+# As their documentation has them (stories newest first), and recorded bodies that others published.
 HITS = {
     "nbHits": 2,
     "hits": [
+        {"objectID": "121003", "title": "Ask HN: The Arc Effect", "author": "tel", "created_at": "2008-02-22T02:33:40Z",
+         "created_at_i": 1203647620, "_tags": ["story", "ask_hn"]},
         {"objectID": "8863", "title": "My YC app", "url": "http://www.getdropbox.com/u/2/screencast.html",
          "author": "dhouston", "created_at": "2007-04-04T19:16:40Z", "created_at_i": 1175714200,
          "_tags": ["story", "author_dhouston", "story_8863"]},
-        {"objectID": "121003", "title": "Ask HN: The Arc Effect", "author": "tel", "created_at": "2008-02-22T02:33:40Z",
-         "created_at_i": 1203647620, "_tags": ["story", "ask_hn"]},
     ],
 }  # fmt: skip
 GDELT = {
