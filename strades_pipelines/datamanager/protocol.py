@@ -55,7 +55,7 @@ class Scalar:
 class Knowledge:
     """When a record could be known: a bar's `close`, the `event`, the day's `session_open`, `daily` at a local time.
 
-    `vintage` is at a local time of the day that the row's field `vintage` states.
+    `vintage` is at a local time of the day that the row's field `vintage` states, `answer` when the answer had come.
 
     `daily` is `lag_days` after the day of the label (or as many as are given as `lag_days`), on the first day from then
     on with a session of `calendar`.

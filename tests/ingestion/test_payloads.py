@@ -44,6 +44,7 @@ READ_BY: dict[str, tuple[str, dict[str, str]]] = {
     "yahoo/chart/*eurusd*.json": ("yahoo_chart", {"calendar": "24/5", "currency": "USD", "interval": "1d"}),
     "yahoo/chart/*.json": ("yahoo_chart", NEW_YORK),
     "feeds/*": ("feed", {}),
+    "html/news/*.html": ("news_article", {}),
 }
 # What has no protocol, and why: these records have no table, or the interface is gone.
 UNREAD = {
@@ -64,7 +65,6 @@ UNREAD = {
     "gateio/rest_v2_legacy/*": "an interface that is gone",
     "kraken/rest/trades_bcheur.json": "rows of 2019, which had no trade id",
     "fred/series_*": "what a series, a release is; dates of vintages",
-    "html/news/*": "web pages of news",
     "html/tables/*": "pages of no source; test_html_reader.py reads them",
     "sec/*": "a form, a table or a list as page or XML",
     "yahoo/other/*": "quotes of a moment, and a search",
