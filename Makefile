@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up serve test signals fuzz fuzz-parsers trials lint format metrics lock notice sbom weight bench clean new-source new-strategy
+.PHONY: help setup run up serve test signals fuzz fuzz-parsers soak trials lint format metrics lock notice sbom weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -62,6 +62,9 @@ fuzz: setup ## twenty thousand random strategies per event and compiled, from wh
 
 fuzz-parsers: setup ## two thousand mutated bodies of every parser and stream, from where the log ends (make test tries twelve)
 	@$(BIN)/python -m tests.ingestion.fuzz --runs $${STRADES_FUZZ:-2000} --log $${STRADES_FUZZ_LOG:-fuzz-parsers.tsv}
+
+soak: setup ## a day of recording a stream: its memory, files, connections, and what was lost or doubled (make test: 16 s)
+	@STRADES_SOAK=$${STRADES_SOAK:-86400} $(BIN)/python -m pytest -n 0 -q -s --timeout 0 tests/ingestion/streams/test_soak.py
 
 trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
 	@$(BIN)/python -m tests.end_to_end.trials $(ARGS)

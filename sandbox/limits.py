@@ -37,6 +37,7 @@ LIMITS = {
     "api.stlouisfed.org": Limit(120, 60),
     "data.sec.gov": Limit(10, 1),
     "www.sec.gov": Limit(10, 1),
+    "efts.sec.gov": Limit(10, 1),
     "home.treasury.gov": Limit(600, 60),
     "news.sandbox.example": Limit(600, 60),
     "pages.sandbox.example": Limit(3_000, 60),

@@ -22,7 +22,7 @@ def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
     cik = file.removeprefix("CIK").removesuffix(".json")
     if file != f"CIK{cik}.json" or cik not in CIKS or folder not in ("submissions", "api/xbrl/companyfacts"):
         return Reply(b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>\n", "application/xml", 404)
-    filed = _filed(world, cik)
+    filed = filed_by_now(world, cik)
     reply = json_reply(submissions(cik, filed) if folder == "submissions" else company_facts(world.seed, cik, filed))
     return Reply(reply.body, reply.content_type, headers={"ETag": strong_etag(reply.body)})
 
@@ -37,10 +37,11 @@ def feed_answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
         return Reply(b"<!DOCTYPE html><html><body><h1>No matching CIK.</h1></body></html>\n", "text/html")
     written = query.get("count", "40")
     count = min(int(written), MOST_ENTRIES) if written.isascii() and written.isdigit() else 40
-    return Reply(company_feed(cik, _filed(world, cik), count), "application/atom+xml")
+    return Reply(company_feed(cik, filed_by_now(world, cik), count), "application/atom+xml")
 
 
-def _filed(world: World, cik: str) -> list[Filing]:
+def filed_by_now(world: World, cik: str) -> list[Filing]:
+    """What a company has filed by the world's time, oldest first."""
     return [filing for filing in filings(world.seed, cik) if filing.accepted <= world.now()]
 
 

@@ -12,7 +12,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sandbox import alpaca_data, binance, coinbase, ecb, extra, fred, gateio, kraken, news, pages, sec, treasury, yahoo
+from sandbox import (
+    alpaca_data,
+    binance,
+    coinbase,
+    ecb,
+    extra,
+    fred,
+    gateio,
+    kraken,
+    news,
+    pages,
+    sec,
+    sec_search,
+    treasury,
+    yahoo,
+)
 from sandbox.limits import Limiter, limit_headers, too_many
 from sandbox.market_streams import stream_faults, stream_maker
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
@@ -36,6 +51,7 @@ PROVIDERS: dict[str, Answer] = {
     pages.HOST: pages.answer,
     sec.HOST: sec.answer,
     sec.FEED_HOST: sec.feed_answer,
+    sec_search.HOST: sec_search.answer,
     treasury.HOST: treasury.answer,
     **dict.fromkeys(yahoo.HOSTS, yahoo.answer),
 }

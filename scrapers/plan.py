@@ -36,10 +36,10 @@ def _http(url: str) -> str:
 class Paging:
     """A list that comes in pages of `size` rows, which are at the JSON pointer `rows`.
 
-    The query's `param` numbers them from 1 or, with `next`, takes what stands there in the page before. Where that is a
-    time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the last; without `unit` it is a token,
-    and a page that has one is not the last, however short. Something at one of `errors`
-    says that a page is none.
+    The query's `param` numbers them from 1, counts the `rows` before them or, with `next`, takes what stands there in
+    the page before. Where that is a time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the
+    last; without `unit` it is a token, and a page that has one is not the last, however short. Something at one of
+    `errors` says that a page is none.
     """
 
     __pydantic_config__: ClassVar = EXACTLY
@@ -48,6 +48,7 @@ class Paging:
     rows: str = ""
     next: str | None = None
     unit: Literal["s", "ms", "us", "ns"] | None = None
+    counts: Literal["pages", "rows"] = "pages"
     errors: tuple[str, ...] = ()
 
 

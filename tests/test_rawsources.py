@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from strades_pipelines.datamanager import planning
-from strades_pipelines.datamanager.protocol import Auth, Protocol
+from strades_pipelines.datamanager.ask import Auth
+from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Sources, Website
 from strades_pipelines.defs.rawsources.assets import build_source_asset

@@ -37,7 +37,9 @@ class ApiSpider(AnswerSpider):
             raise ValueError(f"page {page} is the provider's error {said}")
         if not goes_on(document, paging):
             return None
-        value = str(page + 1) if paging.next is None else next_value(document, paging, response.meta["page_value"])
+        value = number_of(page + 1, paging)
+        if paging.next is not None:
+            value = next_value(document, paging, response.meta["page_value"])
         if paging.unit and planned.window_end and reaches(value, planned.window_end, paging.unit):
             return None
         if page >= MAXIMUM_PAGES:
@@ -62,6 +64,11 @@ def goes_on(document: Any, paging: Paging) -> bool:
     value = resolve(document, paging.next)
     has_token = paging.unit is None and value is not ABSENT and value != ""
     return value is not None and (is_full or has_token)  # null says that this was the last one
+
+
+def number_of(page: int, paging: Paging) -> str:
+    """What a provider that counts asks for a page by: its number from 1, or how many rows are before it."""
+    return str(page if paging.counts == "pages" else (page - 1) * paging.size)
 
 
 def error_of(document: Any, paging: Paging) -> str | None:

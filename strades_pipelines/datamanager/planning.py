@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from strades_pipelines.datamanager.ask import Ask
 from strades_pipelines.datamanager.fetch_log import Answer, FetchLog
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.datamanager.protocol import Ask, Protocol
+from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.request_windows import EPOCH, month_start, reach_start, request_bounds, since_epoch
 from strades_pipelines.datamanager.sources import Instrument, Sources, Website
@@ -201,7 +202,7 @@ def _url(ask: Ask, website: Website, instrument: Instrument | None, asked: Windo
     path = PLACE.sub(lambda found: quote(words[found[1]], safe=""), ask.url.removeprefix("{url}"))
     path = website.url + path if ask.url.startswith("{url}") else path
     query = {name: PLACE.sub(lambda found: words[found[1]], template) for name, template in ask.parameters.items()}
-    return f"{path}?{urlencode(query)}" if query else path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(query)}" if query else path
 
 
 def _answers(request: Request, newest: Answer, ask: Ask, now: datetime) -> bool:
@@ -223,8 +224,8 @@ def _conditional(request: Request, newest: Answer | None) -> Request:
 
 
 def _stamp(time: datetime, unit: str) -> str:
-    if unit == "iso":
-        return _text(time)
+    if unit in ("iso", "date"):
+        return _text(time) if unit == "iso" else f"{time:%Y-%m-%d}"
     return str(since_epoch(time, unit))
 
 

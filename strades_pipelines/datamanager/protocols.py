@@ -13,23 +13,19 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from strades_pipelines.datamanager.ask import Ask, Auth, Paging, RateLimitErrors, Span, UsageHeader
 from strades_pipelines.datamanager.checked_json import CheckError, check, read_checked
 from strades_pipelines.datamanager.protocol import (
     NUMBER_FIELDS,
-    Ask,
-    Auth,
+    Datasheet,
     Field,
     Knowledge,
     Login,
     Output,
-    Paging,
     Protocol,
-    RateLimitErrors,
     Read,
     Scalar,
-    Span,
     Stream,
-    UsageHeader,
 )
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.system.secret_values import is_secret_name
@@ -91,9 +87,12 @@ def make_protocol(document: Mapping[str, Any]) -> Protocol:
 
 def _protocol(document: Mapping[str, Any]) -> Protocol:
     _refuse_literal_keys(document["ask"])
+    if document.get("export") == "attribution" and document["datasheet"]["attribution"].startswith("none"):
+        raise CheckError("datasheet.attribution: expected whom to name, as export says, was none")
     listing = document.get("listing", {})
     return Protocol(
         **{key: document[key] for key in ("name", "title", "documentation", "licence")},
+        datasheet=Datasheet(**document["datasheet"]),
         calendar=listing.get("calendar", "24/7"),
         adjustment=listing.get("adjustment", "raw"),
         ask=_ask(document["ask"]),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from strades_pipelines.datamanager.protocol import Span
+from strades_pipelines.datamanager.ask import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second

@@ -24,7 +24,8 @@ def articles(block: Block, context: Context) -> Rows:
     """Articles, known when they were published or last changed, whichever is later.
 
     One whose publisher does not say when, says it in words that cannot be read, or names a time that cannot be true, is
-    known when it was first seen: a clock's zero stands for no date, and an answer holds no words of later.
+    known when it was first seen: a clock's zero stands for no date, and an answer holds no words of later. By the rule
+    `answer` all are known when their answer had come, whenever they were published.
     """
     judgement = started(block)
     published, modified = context.instants(block, "published_at"), _modified(block, context)
@@ -34,6 +35,8 @@ def articles(block: Block, context: Context) -> Rows:
     is_published = stated & (first >= context.earliest) & (first <= context.now + CLOCK_SKEW)
     dated = is_published & (last <= context.now + CLOCK_SKEW)
     _judge_unit(judgement, stated, first, context)
+    if context.output.knowledge.rule == "answer":
+        dated = np.zeros(block.count, np.bool_)
     known = np.where(dated, last, context.now)
     for name in ("article_id", "title"):
         judgement.mark(np.array([cell is None for cell in block.cells[name]], np.bool_), f"{name}_missing")

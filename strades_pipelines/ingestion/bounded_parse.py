@@ -29,7 +29,7 @@ PARSE_SECONDS = 60.0
 MEMORY_BYTES = 3 * 1024**3  # of addresses; enforced on Linux
 SMALL_BYTES = 1_000_000
 # 128 kB of attributes of one element take libxml2 0.5 s, 256 kB 2 s; 128 kB of bare tags take feedparser 1 s
-SMALL_BYTES_OF = {"html": 128_000, "feed": 128_000}
+SMALL_BYTES_OF = {"html": 128_000, "article": 32_000, "feed": 128_000}
 TOO_COSTLY = "expected a body that can be read within"
 
 

@@ -6,7 +6,7 @@ An entry without an id of its own has the SHA-256 of its link and title: publish
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from html import unescape
 from itertools import islice
@@ -16,6 +16,7 @@ from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.feed_dates import read_feed_date
+from strades_pipelines.ingestion.text_lines import printable, text_line, text_lines
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
 Entry = dict[str, Any]
@@ -185,9 +186,9 @@ def _of_json(item: Mapping[str, Any], language: object) -> Entry:
     return _entry(
         identity=None if item.get("id") is None else str(item["id"]),
         url=item.get("url") or item.get("external_url"),
-        title=_line(item.get("title")),
-        summary=_line(item.get("summary")),
-        text=_line(item.get("content_text")) or plain(item.get("content_html")),
+        title=text_line(item.get("title")),
+        summary=text_line(item.get("summary")),
+        text=text_line(item.get("content_text")) or plain(item.get("content_html")),
         authors=[person.get("name") for person in people if isinstance(person, dict)],
         language=item.get("language") or language,
         categories=tags if isinstance(tags, list) else [],
@@ -208,17 +209,17 @@ def _entry(
 ) -> Entry:
     """An entry of plain texts; without a title its text says what it is about."""
     published, modified = _instants(dates)
-    link = _line(url)
+    link = text_line(url)
     named = title or (texts["summary"] or texts["text"] or "")[:120] or None
     hashed = hashlib.sha256(f"{link or ''}\n{named or ''}".encode()).hexdigest()
     return {
-        "id": _line(identity) or (hashed if link or named else None),
+        "id": text_line(identity) or (hashed if link or named else None),
         "url": link,
         "title": named,
         **texts,
-        "language": _line(language),
-        "authors": _listed(authors),
-        "categories": _listed(categories),
+        "language": text_line(language),
+        "authors": text_lines(authors),
+        "categories": text_lines(categories),
         "published": published,
         "modified": modified,
     }
@@ -240,7 +241,7 @@ def _instants(dates: Sequence[Date]) -> tuple[str | None, str | None]:
 
 def _shown(value: object, construct: Mapping[str, Any] | None) -> str | None:
     """A text as a reader sees it: Atom's type `text` holds no markup (RFC 4287, 3.1.1); RSS says no type."""
-    return _line(value) if (construct or {}).get("type") == "text/plain" else plain(value)
+    return text_line(value) if (construct or {}).get("type") == "text/plain" else plain(value)
 
 
 def plain(value: object) -> str | None:
@@ -255,12 +256,12 @@ def plain(value: object) -> str | None:
         from lxml import etree, html
 
         # Before lxml, which takes `<zero` for an element and drops what follows.
-        marked = _no_tag().sub("&lt;", _printable(value))
+        marked = _no_tag().sub("&lt;", printable(value))
         try:
             value = str(html.fragment_fromstring(marked, create_parent=True).text_content())
         except (etree.ParserError, ValueError):
             return None
-    return " ".join(_printable(value).split()) or None
+    return " ".join(printable(value).split()) or None
 
 
 @cache
@@ -270,16 +271,3 @@ def _no_tag() -> re.Pattern[str]:
     tags, bare = "|".join(sorted(defs.tags)), "|".join(BARE_ATTRIBUTES)
     attributes = rf"(?:[\s/]+(?:{bare})(?=[\s/>]))*[\s/]*|[\s/][^<>=]*=[^<>]*"
     return re.compile(rf"<(?=[a-z])(?!(?:{tags})(?:{attributes})>)", re.IGNORECASE)
-
-
-def _line(value: object) -> str | None:
-    return (" ".join(_printable(value).split()) or None) if isinstance(value, str) else None
-
-
-def _printable(value: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in value)
-
-
-def _listed(values: Sequence[Any]) -> list[str]:
-    made: Callable[[Any], str | None] = _line
-    return list(dict.fromkeys(text for value in values if (text := made(value))))

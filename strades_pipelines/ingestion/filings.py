@@ -1,10 +1,13 @@
 """Documents that companies and authorities file."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from strades_pipelines.ingestion.bars import at_local_time
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.rows import (
     Context,
@@ -28,20 +31,25 @@ NEW_YORK_BEHIND = 5 * 3_600_000_000  # microseconds; 4 hours in summer
 
 
 def documents(block: Block, context: Context) -> Rows:
-    """Documents, known when the archive gave them out: when it took them in, or in the morning of their filing date."""
+    """Documents, known when the archive gave them out: when it took them in, or in the morning of their filing date.
+
+    Where only the filing date is stated (knowledge `daily`), it took them in by that local time of the day.
+    """
     judgement = started(block)
-    entity = _entity(context)
     filed = _accepted(block, context)
     judge_times(judgement, filed, earliest=context.earliest, answered_at=context.now)
     others = [name for name in block.cells if name not in ("filed_at", "filing_date", "period_end")]
     words = {name: texts(block.cells[name]) for name in others}
     judge_cells(judgement, words, optional_fields(context))
+    entities = _entities(words, context, judgement)
     days = _period_ends(block, context, judgement)
     times = usable_times(filed, judgement)
+    if context.output.knowledge.rule == "daily":
+        times = _by_the_end_of_the_day(times, context)
     titles = words["title"]
     made = {
         "document_id": pa.array(words["document_id"].values, pa.string()),
-        "entity": same_text(entity, block.count),
+        "entity": entities,
         "form": pa.array(words["form"].values, pa.string()),
         "title": pa.array(titles.values, pa.string(), mask=titles.absent),
         "url": written(context, "url", words, block.count),
@@ -91,6 +99,24 @@ def _given_out(accepted: NDArray[np.int64], block: Block, context: Context, judg
     morning = pc.assume_timezone(pa.array(days.values + SIX_HOURS, pa.timestamp("us")), NEW_YORK)
     lifted = np.minimum(pc.cast(morning, pa.int64()).to_numpy(), max(context.now, 0))
     return np.where(days.absent, accepted, np.maximum(accepted, lifted))
+
+
+def _by_the_end_of_the_day(labels: NDArray[np.int64], context: Context) -> NDArray[np.int64]:
+    """When documents of a filing date had been taken in at the latest: that day's local time, or the answer's."""
+    rule = context.output.knowledge
+    dates = labels.astype("datetime64[us]").astype("datetime64[D]")
+    return np.minimum(at_local_time(dates, str(rule.at), str(rule.time_zone)), max(context.now, 0))
+
+
+def _entities(words: Mapping[str, Column], context: Context, judgement: Judgement) -> pa.Array:
+    """Who filed each document, a CIK in full length; one of another than was asked for is held against its row."""
+    if "entity" not in words:
+        return same_text(_entity(context), len(judgement.codes))
+    found, asked = words["entity"], context.scalars.get("symbol")
+    full = [cik.zfill(CIK_DIGITS) for cik in found.values]
+    if asked is not None:
+        judgement.mark(np.array([cik != asked.zfill(CIK_DIGITS) for cik in full], np.bool_), "another_symbol")
+    return pa.array(full, pa.string())
 
 
 def _entity(context: Context) -> str:

@@ -157,6 +157,7 @@ def _parse_batch(
             outcomes.append(parse_fetch(fetch, listings))
         except UnlistedError as error:
             summary.skipped.append(f"{fetch.source} fetch {fetch.fetch_id}: {error}")
+    crash_point("records.parsed")
     return outcomes
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.datamanager.protocol import Protocol, Read, Scalar
+from strades_pipelines.ingestion.article_reader import ArticleReader
 from strades_pipelines.ingestion.articles import articles
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.blocks import Block, Reader, cleared, without_markers
@@ -42,6 +43,7 @@ READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
     "csv_zip": ZippedCsvReader,
     "xml": XmlReader,
     "html": HtmlReader,
+    "article": ArticleReader,
     "feed": FeedReader,
     "frames": FrameReader,
 }

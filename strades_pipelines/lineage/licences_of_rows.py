@@ -13,7 +13,8 @@ FETCHES = """
 
 
 def read_provenance(cursor: Any, fetch_ids: Iterable[int]) -> list[dict[str, Any]]:
-    """Where rows come from: `{"source", "protocol", "answers", "bodies_sha256", "licence", "export"}` of each source.
+    """Where rows come from: `{"source", "protocol", "answers", "bodies_sha256", "licence", "export",
+    "attribution"}` of each source.
 
     `bodies_sha256` is the hash of the hashes of all stored bodies that they were read from, in order. `cursor` is
     psycopg's or ADBC's.
@@ -49,5 +50,6 @@ def _licence(name: str) -> dict[str, str]:
     try:
         protocol = load_protocol(name.removesuffix(STREAM_SUFFIX))
     except ProtocolError:
-        return {"licence": "not known: the protocol is gone", "export": "own_use"}
-    return {"licence": protocol.licence, "export": protocol.export}
+        return {"licence": "not known: the protocol is gone", "export": "own_use", "attribution": "not known"}
+    stated = {"licence": protocol.licence, "export": protocol.export}
+    return stated | {"attribution": protocol.datasheet.attribution}

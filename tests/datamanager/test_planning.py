@@ -85,6 +85,7 @@ def test_gate_trades_are_asked_by_hours_in_pages() -> None:
         "rows": "",
         "next": None,
         "unit": None,
+        "counts": "pages",
         "errors": ("/label",),
     }
     assert query(requests[-1])["from"] == str(int(datetime(2026, 11, 22, 13, tzinfo=UTC).timestamp()))

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strades_pipelines.datamanager import sources
-from strades_pipelines.datamanager.protocol import Auth
+from strades_pipelines.datamanager.ask import Auth
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import SourcesError, check_calendars, load_sources, missing_keys
 from strades_pipelines.settings import PROJECT

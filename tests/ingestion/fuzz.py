@@ -41,6 +41,8 @@ from strades_pipelines.ingestion.streams.routing import SEVERAL, Router
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.settings import PROJECT
 from tests.ingestion.test_alpaca_stocks import BARS, FRAME, QUOTES, TRADES
+from tests.ingestion.test_article_reader import page
+from tests.ingestion.test_full_text import EXHIBIT, REPORT
 from tests.ingestion.test_payloads import DEBT, GDELT, HITS
 
 NOW = datetime(2026, 11, 1, 0, 0, 30, tzinfo=UTC)
@@ -74,6 +76,7 @@ WRITTEN: Mapping[str, Any] = {
     "hacker_news": HITS,
     "gdelt_articles": GDELT,
     "treasury_debt": DEBT,
+    "sec_full_text": {"hits": {"hits": [EXHIBIT, REPORT]}},
     "fred_observations": {"count": 1, "observations": [GDP]},
     "coinbase_advanced_candles": {"candles": [START]},
     "alpaca_stock_candles": BARS,
@@ -107,6 +110,8 @@ def specimen(name: str) -> Specimen:
         given = {"symbol": "GDP", "interval": "1m" if name.startswith("alpaca") else "1d", "calendar": "24/7"}
         given |= {"currency": "USD", "lag_days": "1"}
         return Specimen(json.dumps(WRITTEN[name]).encode(), given)
+    if name == "news_article":
+        return Specimen(page(), {})
     known = load_sources(PROJECT / "Sources.json")
     listed = [website for website in known.websites if website.protocol == name]
     if listed:

@@ -14,6 +14,7 @@ ASK = {
     "timeout_seconds": 10,
     "max_bytes": 5_000_000,
 }
+DATASHEET = dict.fromkeys(("units", "limits", "paging", "finality", "knowledge", "attribution"), "none stated")
 CLOSE = {"rule": "close", "basis": "assumed"}
 SERIES = {"symbol": {"given": "symbol"}, "interval": {"given": "interval"}, "calendar": {"default": "24/7"}}
 
@@ -21,7 +22,8 @@ SERIES = {"symbol": {"given": "symbol"}, "interval": {"given": "interval"}, "cal
 def made(name: str, read: dict[str, Any]) -> Protocol:
     """A protocol from its `read` section."""
     texts = {"title": name, "documentation": "https://example.org/", "licence": "none"}
-    return make_protocol({"name": name, **texts, "ask": ASK, "read": read})
+    sheet = {**DATASHEET, "row_order": "none"}
+    return make_protocol({"name": name, **texts, "datasheet": sheet, "ask": ASK, "read": read})
 
 
 def gate_v2_trades() -> Protocol:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.datamanager.protocol import Span
+from strades_pipelines.datamanager.ask import Span
 from strades_pipelines.datamanager.request_windows import month_start, request_bounds
 from strades_pipelines.ingestion.bars import Bars, at_local_time, bar_times
 

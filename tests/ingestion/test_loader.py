@@ -207,7 +207,8 @@ def test_reparse_moves_rows_the_body_does_not_yield_to_the_revisions(
 
 
 @pytest.mark.parametrize(
-    ("point", "loaded"), [("database.rows_written", 0), ("records.copied", 0), ("records.fetch_committed", 2)]
+    ("point", "loaded"),
+    [("records.parsed", 0), ("database.rows_written", 0), ("records.copied", 0), ("records.fetch_committed", 2)],
 )
 def test_killed_load_leaves_all_or_nothing_and_the_next_one_completes_it(
     store: Store, connection: Connection, database_url: str, tmp_path: Path, point: str, loaded: int

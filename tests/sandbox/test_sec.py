@@ -2,8 +2,9 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
-from sandbox import sec
+from sandbox import sec, sec_search
 from sandbox.server import PROVIDERS
 from sandbox.world import World
 from strades_pipelines.datamanager.protocols import load_protocol
@@ -67,3 +68,35 @@ def test_unknown_companies_are_answered_as_edgar_does(world_at: Worlds) -> None:
     page = sec.feed_answer(world, sec.FEED_PATH, ASKED | {"CIK": "1"})
     assert (page.status, page.content_type) == (200, "text/html")
     assert sec.feed_answer(world, sec.FEED_PATH, ASKED | {"output": "html"}).status == 404
+
+
+def search(world: World, **query: str) -> dict[str, Any]:
+    reply = PROVIDERS[sec_search.HOST](world, sec_search.PATH, query)
+    assert reply.status == 200
+    hits: dict[str, Any] = json.loads(reply.body)["hits"]
+    return hits
+
+
+def test_a_search_finds_each_document_of_the_filings_that_have_the_words(world_at: Worlds) -> None:
+    world = world_at("2012-06-01T00:00:00Z")
+    days = {"dateRange": "custom", "startdt": "2011-01-01", "enddt": "2011-12-31"}
+    found = search(world, q='"apple inc." synthetic', **days)["hits"]
+    filed = read("sec_submissions", world, f"submissions/CIK{CIK}.json", {})
+    year = [row for row in filed if str(row["filed_at"])[:4] == "2011"]
+    assert {hit["_source"]["adsh"] for hit in found} == {row["document_id"] for row in year}
+    assert len(found) == len(year) + len([row for row in year if row["form"] == "8-K"])
+    assert {hit["_source"]["file_type"] for hit in search(world, q="ex-99.1", forms="8-K", **days)["hits"]} == {
+        "EX-99.1"
+    }
+    assert search(world, q="microsoft", ciks=CIK)["hits"] == []
+
+
+def test_pages_of_a_search_follow_each_other_to_its_end(world_at: Worlds) -> None:
+    world = world_at("2012-06-01T00:00:00Z")
+    total = search(world, q="synthetic")["total"]["value"]
+    assert total > 500
+    pages = [search(world, q="synthetic", **{"from": str(skipped)})["hits"] for skipped in range(0, total, 100)]
+    assert [len(page) for page in pages[:-1]] == [100] * (len(pages) - 1)
+    assert len({hit["_id"] for page in pages for hit in page}) == total
+    reply = sec_search.answer(world, sec_search.PATH, {"q": "synthetic", "from": "10000"})
+    assert reply.status == 500

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scrapers.plan import Paging
-from scrapers.spiders.api import decoded, error_of, goes_on, next_value, reaches
+from scrapers.spiders.api import decoded, error_of, goes_on, next_value, number_of, reaches
 
 LAST_TIME = Paging("startTime", 2, next="/-1/T", unit="ms")
 CURSOR = Paging("after", 2, rows="/data", next="/meta/cursor")
@@ -50,6 +50,12 @@ def test_a_token_alone_says_whether_a_page_is_the_last(page: str, paging: Paging
 def test_what_is_no_time_asks_for_nothing(value: object) -> None:
     with pytest.raises(ValueError, match=r"a full page of 2 rows does not say at /-1/T what comes after it"):
         next_value([{"T": 1}, {"T": value}], LAST_TIME, None)
+
+
+def test_pages_are_numbered_or_the_rows_before_them_are_counted() -> None:
+    counted = Paging("from", 100, counts="rows")
+    assert [number_of(page, Paging("page", 100)) for page in (1, 2, 3)] == ["1", "2", "3"]
+    assert [number_of(page, counted) for page in (1, 2, 3)] == ["0", "100", "200"]
 
 
 def test_an_error_is_told_from_an_empty_page() -> None:

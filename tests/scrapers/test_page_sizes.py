@@ -1,6 +1,7 @@
-"""Trades asked for over HTTP are the venue's tape: whatever the size of a page, and four processes at once."""
+"""Trades asked for over HTTP are the venue's tape: whatever the size of a page, the order, and four at once."""
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,8 @@ from sandbox.market import PAIRS, SIZE_DECIMALS
 from sandbox.tape import trades_oldest_first
 from sandbox.world import microseconds
 from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.ask import Span
 from strades_pipelines.datamanager.planning import Request, plan
-from strades_pipelines.datamanager.protocol import Span
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument, Sources, Website
 from strades_pipelines.ingestion.loader import load_stored
@@ -69,10 +70,13 @@ def tape(seed: int) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize(("size", "processes"), [(1, 1), (7, 4), (1_000, 1)])
-def test_partitions_four_at_once_in_pages_of_any_size_have_one_hash(
+@pytest.mark.parametrize(
+    ("size", "processes", "order"), [(1, 4, range(4)), (7, 4, range(4)), (1_000, 4, range(4)), (7, 1, (2, 0, 3, 1))]
+)
+def test_12_partitions_in_any_order_and_four_at_once_in_pages_of_any_size_have_one_hash(
     size: int,
     processes: int,
+    order: Sequence[int],
     crawl: Crawl,
     sandbox: Served,
     database_url: str,
@@ -80,8 +84,9 @@ def test_partitions_four_at_once_in_pages_of_any_size_have_one_hash(
 ) -> None:
     with connect(database_url) as listings:
         add_listing(listings, "gateio", "BTC_USDT")
-    asked = partitions(size)
-    assert len(asked) == 4
+    in_time = partitions(size)
+    assert len(in_time) == 4
+    asked = [in_time[number] for number in order]
 
     def materialize(number: int) -> list[Any]:
         own = [replace(request, source=f"gateio_trades_{number}") for request in asked[number::processes]]

@@ -14,7 +14,7 @@ from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import StreamWriter
 
 SPEED = 60.0
-MOST_SECONDS = 240.0  # a busy machine
+MOST_SECONDS = 240.0  # beyond what the clock takes: a busy machine
 
 
 @dataclass
@@ -34,6 +34,11 @@ class FastClock:
         self.start, self.end, self.began = self.end, self.end + timedelta(minutes=minutes), time.monotonic()
 
     @property
+    def seconds(self) -> float:
+        """How long it takes from start to end."""
+        return (self.end - self.start).total_seconds() / SPEED
+
+    @property
     def stands(self) -> bool:
         """Whether it was not started, or stopped."""
         return self.start == self.end
@@ -45,7 +50,7 @@ class FastClock:
     @property
     def is_over(self) -> bool:
         """Whether it has been at its end for a moment."""
-        return time.monotonic() - self.began > (self.end - self.start).total_seconds() / SPEED + 0.3
+        return time.monotonic() - self.began > self.seconds + 0.3
 
 
 def record(name: str, sources: Sources, clock: FastClock, url: str, say: Callable[[str], None]) -> StreamRecorder:
@@ -79,7 +84,7 @@ def record_all(
 async def _run(made: Sequence[StreamRecorder], clock: FastClock, desk: StreamDesk | None, minutes: float) -> None:
     running = [asyncio.create_task(each.run()) for each in made]
     running += [] if desk is None else [asyncio.create_task(desk.run())]
-    async with asyncio.timeout(MOST_SECONDS):
+    async with asyncio.timeout(MOST_SECONDS + 60 * minutes / SPEED + clock.seconds):
         while clock.stands and any(each.client.connection is None for each in made):
             await asyncio.sleep(0.02)
         if clock.stands:
