@@ -9,7 +9,6 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.json_child import json_result
 from strades_pipelines.predictor.families.alpha158 import ALPHA158, Columns, alpha158
 
 PEER = Path(__file__).parent / "peers/qlib_peer.py"
@@ -41,10 +41,10 @@ def main() -> None:
         has_peer = "PEERS_HOME" in os.environ and python.exists()
         ratios = []
         for _ in range(TURNS):
-            ours = _result([sys.executable, "-m", "benchmarks.alpha158", name], dict(os.environ))
+            ours = json_result([sys.executable, "-m", "benchmarks.alpha158", name], dict(os.environ))
             _line("ours", rows, ours)
             if has_peer:
-                theirs = _result([str(python), str(PEER), name], {**os.environ, "PYTHONPATH": ""})
+                theirs = json_result([str(python), str(PEER), name], {**os.environ, "PYTHONPATH": ""})
                 _line(f"pyqlib {theirs['version']}", rows, theirs)
                 ratios.append(theirs["seconds"] / ours["seconds"])
         if not has_peer:
@@ -83,14 +83,6 @@ def _measure(folder: Path) -> None:
     np.save(folder / "ours.npy", found)
     peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
     print(json.dumps({"seconds": seconds, "mib": peak}))
-
-
-def _result(command: list[str], environment: dict[str, str]) -> dict[str, float]:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
-    made: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return made
 
 
 def _line(title: str, rows: int, made: dict[str, float]) -> None:

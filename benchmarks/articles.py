@@ -1,7 +1,7 @@
 """10,000 articles a day over a month, about 500 stocks: from stored rows to features and events, then one more day.
 
 The texts are words drawn from a seed; every third names a stock. `ARTICLES_A_DAY` (10000) and `ARTICLES_STOCKS` (500)
-make it smaller. The articles are written as a load would leave them; to parse feeds is not part of it.
+make it smaller. The articles are written as a load would leave them: parsing feeds is not measured.
 """
 
 import os

@@ -9,33 +9,29 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import requests
 
+from benchmarks.databases import empty_database
 from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_client
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import adbc_connect, connect
-from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.pipelining import commit_lazily
-from strades_pipelines.database.roles import create_roles, in_database
-from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms, TradingDecision
 
 ORDERS = int(os.environ.get("BROKERAGE_ORDERS", "100000"))
@@ -114,7 +110,7 @@ PAST = (
 
 def main() -> None:
     """Print the figures of an order, of many, and of passes."""
-    with database() as url, sandbox() as address:
+    with empty_database() as url, sandbox() as address:
         print(f"load {os.getloadavg()[0]:.1f} at the start")
         with connect(url) as connection, connect(url) as theirs, closing(adbc_connect(url)) as adbc:
             for listing in LISTINGS:
@@ -271,24 +267,6 @@ class TimedBroker:
             return self._broker.submit(order, at=at)
         finally:
             self.answered_at.append(time.perf_counter())
-
-
-@contextmanager
-def database() -> Iterator[str]:
-    """A migrated database on a server of its own, as it comes."""
-    with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedServer(Path(folder) / "postgres")
-        owner = server.start()
-        try:
-            with psycopg.connect(owner, autocommit=True) as connection:
-                create_roles(connection)
-                connection.execute("CREATE DATABASE bench")
-            url = in_database(owner, "bench")
-            migrate(url, world="sandbox")
-            yield url
-        finally:
-            server.stop()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import psycopg
 import zstandard
 
 from benchmarks.brokerage import PAST, TEMPLATE
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, invoke, load_parsed
 
 STOCKS = int(os.environ.get("DASHBOARD_STOCKS", "500"))

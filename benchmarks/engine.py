@@ -1,14 +1,12 @@
-"""The strategy engine's speed and memory, and the peers' that are installed, on the same bars in the same go.
+"""Speed and memory of the strategy engine, and of the peers that are installed, on the same bars in the same go.
 
 Peers are found by import, or as virtual environments of their names in the folder PEERS_HOME. Each measurement is a
 process of its own. Fills and profit of every one are compared with this engine's, to the cent.
 """
 
 import importlib.util
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import engine_data
+from benchmarks.json_child import json_result
 
 PEERS = Path(__file__).with_name("peers")
-# Of each peer: its module, and the bars of an instrument that it is given, by workload; all of them take some too long.
+# The module of each peer, and how many bars of an instrument it is given, by workload: some are too slow for all bars.
 MODULES = {
     "vectorbt": "vectorbt",
     "backtrader": "backtrader",
@@ -104,15 +103,7 @@ def _loop() -> float:
 
 def _ours(what: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.engine_ours", what, str(folder), str(folder / "cache")]
-    return _result(command, dict(os.environ))
-
-
-def _result(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
-    made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return made
+    return json_result(command, dict(os.environ))
 
 
 def _line(title: str, made: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +132,7 @@ def _peer(peer: str, work: dict[str, int], folder: Path, found: dict[str, dict[s
     for workload, bars in work.items():
         command = [python, str(PEERS / f"{peer}_peer.py"), workload, str(folder), str(bars), "1"]
         try:
-            made = _result(command, {**os.environ, "PYTHONPATH": ""})
+            made = json_result(command, {**os.environ, "PYTHONPATH": ""})
         except RuntimeError as error:
             print(f"{peer} {workload}: {str(error).splitlines()[-1]}")
             continue

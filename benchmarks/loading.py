@@ -2,18 +2,13 @@
 
 import hashlib
 import json
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import psycopg
 import zstandard
 
+from benchmarks.databases import empty_database
 from strades_pipelines.database.connection import connect
-from strades_pipelines.database.migrate import migrate
-from strades_pipelines.database.roles import create_roles
-from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.market.ids import int31, int63
 
@@ -30,21 +25,11 @@ WRITES = """
 
 def main() -> None:
     """Print the speeds, and what an unchanged reload writes."""
-    with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedServer(Path(folder) / "postgres")
-        try:
-            _measure(server)
-        finally:
-            server.stop()
+    with empty_database() as url:
+        _measure(url)
 
 
-def _measure(server: EmbeddedServer) -> None:
-    with psycopg.connect(server.start(), autocommit=True) as connection:
-        create_roles(connection)
-        connection.execute("CREATE DATABASE bench")
-    url = server.url("bench")
-    migrate(url, world="sandbox")
+def _measure(url: str) -> None:
     fetch_ids = _store_bodies(url)
     load_stored(url=url, now=NOW, fetch_ids=[])  # imports
     first = _timed("stored bodies to committed rows", url, fetch_ids)

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 
-from benchmarks.brokerage import database
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from benchmarks.databases import empty_database
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stream_desk import StreamDesk, stream_hearing_wallets
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
@@ -55,7 +56,7 @@ class NoSessions(SessionCache):
 def main() -> None:
     """Print the milliseconds of both."""
     for name, sessions in (("sessions in memory", SessionCache()), ("rebuilt for each batch", NoSessions())):
-        with tempfile.TemporaryDirectory() as folder, database() as url:
+        with tempfile.TemporaryDirectory() as folder, empty_database() as url:
             wallets = Path(folder) / "Wallets.json"
             wallets.write_text(json.dumps({"wallets": [WALLET]}))
             os.environ["STRADES_WALLETS"] = str(wallets)

@@ -137,9 +137,10 @@ class AccessMiddleware:
         return refusal(request, MATRIX[name]) or refuse_too_many(request, name)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Say how to go on where the home's key is not that of a second factor; nobody is let in without it.
+        """Answer two exceptions with a page that says what to do; any other one is None: Django answers 500.
 
-        Row security refused a write to a wallet the user may only see: 403.
+        The database's row security refused a write, to a wallet that the user may only see: 403. A second factor
+        cannot be read, since the home has another key than the one it was encrypted with: 409, and nobody is let in.
         """
         if isinstance(exception.__cause__, InsufficientPrivilege):
             return render(request, "403.html", {"needed": _("operate, on this wallet")}, status=403)

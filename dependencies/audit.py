@@ -19,7 +19,7 @@ PINNED = re.compile(r"^[\w.-]+==[^\\\n]+", re.MULTILINE)
 
 
 def audit_problems(report: str, lock: Path = LOCK) -> list[str]:
-    """One line for each vulnerability, and for each locked package of which the report says nothing good.
+    """One line for each vulnerability, and for each locked package that the report does not clear.
 
     Args:
         report: what `pip-audit --format json` printed.

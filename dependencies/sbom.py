@@ -38,6 +38,6 @@ def bill_of(packages: Mapping[str, Distribution]) -> dict[str, Any]:
 
 def _component(kind: str, name: str, number: str, licence: str) -> dict[str, Any]:
     url = f"pkg:pypi/{name}@{number}"
-    # "BSD" is no SPDX expression: metadata that do not say which of them it is.
+    # "BSD" is no SPDX expression: such metadata do not say which of the BSD licences it is.
     licences: list[dict[str, Any]] = [{"license": {"name": licence}}] if licence == "BSD" else [{"expression": licence}]
     return {"type": kind, "bom-ref": url, "name": name, "version": number, "purl": url, "licenses": licences}

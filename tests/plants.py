@@ -229,8 +229,8 @@ PLANTS = (
     Plant(
         "a fill of nobody's is left out of what an account holds",
         f"{PACKAGE}/brokerage/reconciliation.py",
-        "_signed(one)) for one in self._new_external()))",
-        "_signed(one)) for one in ()))",
+        "for one in (*self._new_external(), *(fill",
+        "for one in (*[], *(fill",
         "tests/brokerage/test_reconcile.py::test_a_fill_of_nobodys_halts_and_adopted_it_is_in_the_wallets_books_once",
     ),
     Plant(

@@ -7,22 +7,17 @@ from tests.code_metrics import PACKAGES, FileMetrics, measure, measure_text
 
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 300, 60
 # Those that are larger, and the most that one of them may have. Take a name out once it is small.
-MOST_LARGER_FILE_LINES, MOST_LARGER_FUNCTION_LINES = 480, 75
+MOST_LARGER_FILE_LINES, MOST_LARGER_FUNCTION_LINES = 310, 75
 LARGER_FILES = {
-    "benchmarks/brokerage.py",
-    "strades_pipelines/brokerage/portfolio.py",
-    "strades_pipelines/brokerage/reconciliation.py",
-    "strades_pipelines/brokerage/stepping.py",
-    "strades_pipelines/ingestion/streams/recorder.py",
-    "strades_pipelines/settings.py",
+    # One family of TA-Lib: the reader looks a pattern of three candles up by its name, and two files would be a guess.
     "strades_pipelines/strategy/indicators/candle_stars.py",
-    "strades_pipelines/supervision/metrics.py",
 }
 LARGER_FUNCTIONS = {
-    "strades_pipelines/brokerage/intents.py: intend",
-    "strades_pipelines/brokerage/replay_sleeves.py: simulate_several",
+    # A table: each rule with why it stands where it stands. In pieces, nobody sees that one goes before the other.
     "strades_pipelines/defs/maintenance/retention.py: rules",
+    # The steps of a pass are short functions over its three connections, and the order of the steps is the rest.
     "strades_pipelines/defs/trading/assets.py: _trade",
+    # Compiled code: one way from a target, or a request, to its order, whose checks stand in the order of the rules.
     "strades_pipelines/engine/targets.py: decide",
     "strades_pipelines/strategy/account.py: order",
 }

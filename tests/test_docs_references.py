@@ -3,7 +3,9 @@
 import re
 from fnmatch import fnmatch
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -29,6 +31,7 @@ MADE = {
     "code/NAME.py",
 }
 CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+COMMAND = re.compile(r"(?:^|[\s;&$(|])strades ([a-z-]+(?: [^#;|&)]*)?)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 TARGET = re.compile(r"^([a-z][\w-]*)(?: [\w-]+)*:", re.MULTILINE)
 
@@ -84,6 +87,33 @@ def test_every_command_that_a_page_names_is_one(page: Path) -> None:
     assert words_after(page, "strades") - commands == set()
     modules = words_after(page, "python -m") | words_after(page, r"\.venv/bin/python -m")
     assert [name for name in modules if find_spec(name) is None] == []
+
+
+def options_that_are_not(page: Path) -> list[str]:
+    """Commands of `strades` on a page with an option that they do not take, as `COMMAND --OPTION`."""
+    wrong = []
+    for line in chain.from_iterable(code.splitlines() for code in code_of(page)):
+        for words in (found.split() for found in COMMAND.findall(line)):
+            command: Any = typer.main.get_command(app)
+            name = "strades"
+            while words and words[0] in getattr(command, "commands", {}):
+                command, name = command.commands[words[0]], f"{name} {words[0]}"
+                words = words[1:]
+            taken = {"--help", *chain.from_iterable((*each.opts, *each.secondary_opts) for each in command.params)}
+            options = (match[0] for word in words if (match := re.match(r"--[a-z-]+", word)))
+            wrong += [f"{name} {option}" for option in options if name != "strades" and option not in taken]
+    return wrong
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((DOCS / "how-to").glob("*.md"))], ids=named)
+def test_every_option_that_a_page_names_is_one_of_its_command(page: Path) -> None:
+    assert options_that_are_not(page) == []
+
+
+def test_an_option_that_is_not_there_would_fail(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("`strades db drill --json --gone` and `strades trace ID --nothing`; `kubectl strades --node`\n")
+    assert options_that_are_not(page) == ["strades db drill --gone", "strades trace --nothing"]
 
 
 def test_the_rooms_of_the_house_are_those_that_are_drawn() -> None:

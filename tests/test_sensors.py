@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from dagster._core.definitions.run_status_sensor_definition import RunStatusSensorCursor
 
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.defs.automation import alerts
 from strades_pipelines.defs.automation.alerts import call, check_failure_alert_sensor, run_failure_alert_sensor

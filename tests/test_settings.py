@@ -166,7 +166,9 @@ def test_the_url_of_a_collector_has_no_secret_and_an_error_repeats_none(
     assert url.startswith(("ftp", "https:pa")) or "pa55word" not in str(told.value)
 
 
-@pytest.mark.parametrize("headers", ["pa55word", "api key=pa55word", "api-key=", "api-key=pa55word\nhost=x"])
+@pytest.mark.parametrize(
+    "headers", ["pa55word", "api key=pa55word", "api-key=", "api-key=pa55word\nhost=x", "x-team=desk,pa55word"]
+)
 def test_headers_of_a_collector_are_names_and_values(give_settings: Callable[..., None], headers: str) -> None:
     give_settings(traces_headers=headers)
     with pytest.raises(SettingsError, match="STRADES_TRACES_HEADERS: expected name=value, with commas between") as told:

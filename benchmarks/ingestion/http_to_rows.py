@@ -14,7 +14,7 @@ from statistics import median
 import pandas as pd
 import sqlalchemy
 
-from benchmarks.ingestion.databases import empty_database
+from benchmarks.databases import empty_database
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.planning import plan, spider_plan
@@ -31,7 +31,7 @@ NAMES = ["open_time", "open", "high", "low", "close", "volume", "close_time", "q
 
 
 def main() -> None:
-    """Print candles a second of both, medians of turns on an empty database each, and their ratio."""
+    """Print the candles a second of both, medians of turns that begin on an empty database, and their ratio."""
     ours, peer = [], []
     with _served() as port:
         for _ in range(TURNS):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import psycopg
 
-from benchmarks.ingestion.databases import empty_database
+from benchmarks.databases import empty_database
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import adbc_connect
 

@@ -12,7 +12,7 @@ backtesting.backtesting._tqdm = lambda rows, **_: rows
 
 
 def mean(values, length):  # type: ignore[no-untyped-def]
-    """Of the last `length`."""
+    """The mean of the last `length` values; NaN until there are so many."""
     sums = np.concatenate(([0.0], np.cumsum(values)))
     return np.concatenate((np.full(length - 1, np.nan), (sums[length:] - sums[:-length]) / length))
 
@@ -21,11 +21,11 @@ class Cross(backtesting.Strategy):  # type: ignore[misc]
     """One unit while the fast mean is above."""
 
     def init(self):  # type: ignore[no-untyped-def]
-        """The means, ahead of the bars."""
+        """Compute the means of all bars before the first one is stepped."""
         self.fast, self.slow = (self.I(mean, self.data.Close, length) for length in (FAST, SLOW))
 
     def next(self):  # type: ignore[no-untyped-def]
-        """Compare at the close."""
+        """Buy or sell at a cross, at the close."""
         if self.fast[-1] > self.slow[-1]:
             if not self.position:
                 self.buy(size=1)
@@ -34,7 +34,7 @@ class Cross(backtesting.Strategy):  # type: ignore[misc]
 
 
 def run() -> tuple[int, float]:
-    """All instruments, one after the other."""
+    """Run all instruments, one after the other; returns the number of fills and the profit."""
     fills, profit = 0, 0.0
     for frame in FRAMES:
         found = backtesting.Backtest(frame, Cross, cash=CASH, commission=FEE).run()

@@ -1,4 +1,4 @@
-"""Which account at the provider signs in to which account here: one to one, with a line for each change."""
+"""Which account at the provider signs in to which account here: one to one, with a row of the audit for each change."""
 
 from typing import Any
 
@@ -39,21 +39,21 @@ def link(request: HttpRequest, sociallogin: Any) -> None:
         theirs = _("It signs in to another account here, so it was not linked.")
         messages.add_message(request, messages.INFO if is_own else messages.ERROR, mine if is_own else theirs)
     elif linked_accounts(person).exists():
-        say_that_one_is_linked(request)
+        refuse_second_link(request)
     else:
         sociallogin.connect(request, person)
         record_change(person, "linked to the OpenID provider", request=request)
         messages.success(request, _("It signs in to this account from now on."))
 
 
-def say_that_one_is_linked(request: HttpRequest) -> None:
-    """Why there is no second link: unlinking and confirming would have two meanings."""
+def refuse_second_link(request: HttpRequest) -> None:
+    """Add the message that refuses a second link: nobody could say which of two to unlink, or to confirm with."""
     messages.error(request, _("Another account there signs in to this one already. Remove that link first."))
 
 
 @transaction.atomic
 def unlink(request: HttpRequest) -> int:
-    """Remove the links to the provider of the settings, with a line that says so. Returns how many there were."""
+    """Remove the links to the provider of the settings, with a row of the audit. Returns how many there were."""
     person = request.user
     count, _rows = linked_accounts(person).delete()
     if count:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from requests import RequestException
 
-from dashboard.accounts.linking import linked_accounts, say_that_one_is_linked, unlink
+from dashboard.accounts.linking import linked_accounts, refuse_second_link, unlink
 from dashboard.accounts.provider import ASK_AGAIN, PROVIDER, OpenIdAdapter, OpenIdProvider
 
 
@@ -80,7 +80,7 @@ def openid_again(request: HttpRequest) -> HttpResponse:
 def openid_connect(request: HttpRequest) -> HttpResponse:
     """Let an account there sign in to this one."""
     if linked_accounts(request.user).exists():
-        say_that_one_is_linked(request)
+        refuse_second_link(request)
         return redirect("settings")
     return _leave(request, AuthProcess.CONNECT, reverse("settings"))
 

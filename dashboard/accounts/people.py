@@ -1,4 +1,4 @@
-"""Accounts of all, for an admin: roles, switching off, invitations."""
+"""The page of all accounts, for an admin: roles, switching off, invitations."""
 
 from django.contrib import messages
 from django.db import connection, transaction
@@ -19,7 +19,7 @@ from dashboard.gateway.reading import parse_whole
 from strades_pipelines.settings import settings
 
 SHOWN_CHANGES, LARGEST_ID = 20, 2**63 - 1
-# The mission's view beside its table: how often and how long each account was connected.
+# `user_logging_info` is the table of accounts, `user_log_info` the view of how often and how long each was connected.
 PEOPLE = """
     SELECT u."UserID" AS id, u."Pseudo" AS pseudo, u."Email" AS email, u."DateCreationAccount" AS created_at,
         u."LastConnection" AS last_connection, u.role, u.is_active,
@@ -34,7 +34,7 @@ PEOPLE = """
 
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
-    """Everybody, and what each role may open."""
+    """List the accounts, their changes, and which pages each role may open."""
     with connection.cursor() as cursor:
         cursor.execute(PEOPLE)
         names = [column.name for column in cursor.description]

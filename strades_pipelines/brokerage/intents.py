@@ -1,7 +1,8 @@
 """From decisions to intents: each listing's newest target and every order asked for pass the risk gate."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.holdings import BooksRows, ask_books, load_books
 from strades_pipelines.brokerage.model_trust import CODE
 from strades_pipelines.brokerage.order_book import OpenOrder, cancels_ended_since, open_orders, plan
-from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
+from strades_pipelines.brokerage.owner_accounts import OwnerAccount, OwnerAccounts, read_owner_accounts
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
@@ -78,39 +79,21 @@ def intend(
         if due.replaces is not None:  # what it replaces may be planned here
             planned += plan(connection, wallet, unwritten, now=now)
             unwritten = []
-        if due.is_target and later is None and newest.get(place, FIRST) > decision.decided_at:
-            later = "an intent"
-        if due.is_target and later is None and place in unsettled:
-            continue
+        if due.is_target and later is None:
+            if newest.get(place, FIRST) > decision.decided_at:
+                later = "an intent"
+            elif place in unsettled:
+                continue
         if due.parent_id in waiting or due.replaces in waiting:
             waiting.add(decision.intent_id())
             continue
-        outcome: Order | Refusal | None
-        if later is not None:
-            outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
-        elif due.cancelled_by is not None:
-            outcome = Refusal(decision.decision_id, "cancelled", f"cancelled by {due.cancelled_by} before it was sent")
-        elif due.splits_since and not due.is_target:
-            detail = f"its sizes and prices are from before the {due.splits_since[0].title}"
-            outcome = Refusal(decision.decision_id, "split", detail)
-        elif (refusal := refusal_to_replace(connection, wallet.name, decision)) is not None:
-            outcome = refusal
-        elif due.needs_own_position(wallet) or (wallet.sleeves and decision.intent_id() in entries):
-            outcome = Refusal(decision.decision_id, "shared_position", SHARED)
-        else:
+        outcome: Order | Refusal | None = _refusal_before_gate(connection, wallet, due, later, entries)
+        if outcome is None:
             account = owners.of(decision)
-            # The two never work at once, so they need cash and room for one.
-            replaced = books.open_orders.pop(due.replaces, None) if due.replaces else None
-            if replaced is not None:
-                owners.remove_order(replaced)
-            recent = market.recent_orders + len(planned) + len(unwritten)
             since = _age_counts_from(due, wallet, held_up, now=now)
-            market_now = replace(market, recent_orders=recent)
-            outcome = _judge(due, wallet, books, account, market=market_now, now=now, since=since)
-            # Back for the decisions after this one: until the venue has taken it out, it may be filled.
-            if replaced is not None:
-                books.open_orders[replaced.intent_id] = replaced
-                owners.add_order(replaced)
+            market_now = replace(market, recent_orders=market.recent_orders + len(planned) + len(unwritten))
+            with _set_aside(due.replaces, books, owners):
+                outcome = _judge(due, wallet, books, account, market=market_now, now=now, since=since)
         if outcome is None:
             waiting.add(decision.intent_id())
         elif isinstance(outcome, Refusal):
@@ -122,6 +105,45 @@ def intend(
             unwritten.append((outcome, since + wallet.max_age))
     insert_many(connection, "trading.refusals", [refusal_row(refusal, wallet.name, now) for refusal in refusals])
     return planned + plan(connection, wallet, unwritten, now=now), refusals
+
+
+@contextmanager
+def _set_aside(intent_id: str | None, books: Books, owners: OwnerAccounts) -> Iterator[None]:
+    """Leave out an open order while the gate judges the one that replaces it: they need cash and room for one."""
+    order = books.open_orders.pop(intent_id, None) if intent_id else None
+    if order is not None:
+        owners.remove_order(order)
+    try:
+        yield
+    finally:
+        # Back for the decisions after this one: until the venue has taken it out, it may be filled.
+        if order is not None:
+            books.open_orders[order.intent_id] = order
+            owners.add_order(order)
+
+
+def _refusal_before_gate(
+    connection: Connection, wallet: Wallet, due: Due, later: str | None, entries: Collection[str | None]
+) -> Refusal | None:
+    """Why a decision is refused whatever its size and the books are; None where the risk gate decides.
+
+    Args:
+        later: what is newer for its listing, None where nothing is.
+        entries: the intents that other decisions that are due name as their parent.
+    """
+    decision = due.decision
+    if later is not None:
+        return Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
+    if due.cancelled_by is not None:
+        return Refusal(decision.decision_id, "cancelled", f"cancelled by {due.cancelled_by} before it was sent")
+    if due.splits_since and not due.is_target:
+        detail = f"its sizes and prices are from before the {due.splits_since[0].title}"
+        return Refusal(decision.decision_id, "split", detail)
+    if (refusal := refusal_to_replace(connection, wallet.name, decision)) is not None:
+        return refusal
+    if due.needs_own_position(wallet) or (wallet.sleeves and decision.intent_id() in entries):
+        return Refusal(decision.decision_id, "shared_position", SHARED)
+    return None
 
 
 def _held_up_until(

@@ -142,7 +142,7 @@ def _read(
     """Ask the venue, and book what it has and we lack."""
     venue_account = venue.account(since, at=now)
     comparison = _compare(connection, venue, wallets, venue_account, since, faults, now)
-    asked = comparison.orders_to_ask()
+    asked = comparison.matched.orders_to_ask()
     for name, intent_ids in asked.items():
         executed = settle_orders(connection, venue, name, intent_ids, now=now)
         done.executed.setdefault(name, Executed()).fills.extend(executed.fills)

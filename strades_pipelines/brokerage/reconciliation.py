@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from strades_pipelines.brokerage.account_books import AccountBooks, BookedFill, KnownOrder
-from strades_pipelines.brokerage.brokers.venue import AccountFill, AccountOrder, VenueAccount
+from strades_pipelines.brokerage.account_books import AccountBooks, KnownOrder
+from strades_pipelines.brokerage.account_matching import MatchedAccount
+from strades_pipelines.brokerage.brokers.venue import AccountFill, VenueAccount
 from strades_pipelines.brokerage.findings import AMOUNTS, Code, Finding
 from strades_pipelines.brokerage.venue_evidence import fill_evidence, order_evidence
 from strades_pipelines.market.books import ZERO
-from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.ledger_chain import plain
-from strades_pipelines.market.order_states import UNSETTLED, WORKING, OrderState
+from strades_pipelines.market.order_states import OrderState
 
 TOLERANCE = Decimal("0.0001")  # of a price or an amount of money
 CENT = Decimal("0.01")
@@ -31,7 +31,7 @@ PATIENCE = timedelta(minutes=5)
 
 
 class Comparison:
-    """A venue's account compared with our books.
+    """A venue's account compared with our books; `matched` says which of its orders and fills are ours.
 
     Args:
         since: the venue reported its fills after that time.
@@ -43,56 +43,14 @@ class Comparison:
     ) -> None:
         self._account, self._books, self._since, self._now = account, books, since, now
         self._patience = max(PATIENCE, grace)
-        self._by_venue_id: dict[str | None, KnownOrder] = {
-            order.venue_order_id: order for order in books.orders.values() if order.venue_order_id
-        }
-        # Of an order that we do not know the venue's id of yet, its list of orders may say it.
-        for one in account.orders:
-            if one.order.client_order_id in books.orders:
-                self._by_venue_id[one.order.venue_order_id] = books.orders[one.order.client_order_id]
-        # Fills of nobody, or of an order of ours that is over and cannot take them; those that we lack; those we have.
-        self._external: list[tuple[AccountFill, KnownOrder | None]] = []
-        self._unbooked: list[tuple[AccountFill, KnownOrder]] = []
-        self._booked: list[tuple[AccountFill, KnownOrder, BookedFill]] = []
-        for fill in account.fills:
-            self._sort(fill)
-
-    def _sort(self, fill: AccountFill) -> None:
-        if self._books.symbol(fill.listing_id, fill.symbol) in self._books.ignored_symbols:
-            return
-        order = self._order(fill.client_order_id, fill.venue_order_id)
-        booked = self._books.fills.get(base32_id(order.intent_id, fill.fill.venue_fill_id)) if order else None
-        if order is not None and booked is not None:
-            self._booked.append((fill, order, booked))
-        elif order is not None and not order.state.is_over:
-            self._unbooked.append((fill, order))
-        elif fill.fill.venue_fill_id not in self._books.stated:
-            self._external.append((fill, order))
-
-    def _order(self, client_order_id: str | None, venue_order_id: str | None) -> KnownOrder | None:
-        return self._books.orders.get(client_order_id or "") or self._by_venue_id.get(venue_order_id)
-
-    def orders_to_ask(self) -> dict[str, list[str]]:
-        """The orders that the venue has news of, by wallet: fills we lack, and orders not in its list of open ones."""
-        listed = {order.intent_id for one in self._account.orders if (order := self._order_of(one)) is not None}
-        lacking = [order for _, order in (*self._unbooked, *self._external) if order is not None]
-        asked = {order.intent_id: order for order in lacking}
-        for order in self._books.orders.values():
-            # A planned order was not sent: its venue knows nothing of it.
-            is_open = order.state in WORKING or (order.state in UNSETTLED and order.state is not OrderState.PLANNED)
-            if is_open and (order.intent_id not in listed or order.state in UNSETTLED):
-                asked[order.intent_id] = order
-        found: dict[str, list[str]] = {}
-        for intent_id, order in sorted(asked.items()):
-            found.setdefault(order.wallet, []).append(intent_id)
-        return found
+        self.matched = MatchedAccount(account, books)
 
     def findings(self) -> list[Finding]:
         """Every difference; one that is kept already, and stays so by itself, is left out."""
         made = [
             *self._orders(),
             *self._missing_orders(),
-            *(self._external_fill(*one) for one in self._external),
+            *(self._external_fill(*one) for one in self.matched.external),
             *self._unbooked_fills(),
             *self._differing_fills(),
             *self._missing_fills(),
@@ -107,12 +65,9 @@ class Comparison:
         expected = self._expected_cash()
         return {currency: cash - expected.get(currency, ZERO) for currency, cash in self._account.cash.items()}
 
-    def _order_of(self, one: AccountOrder) -> KnownOrder | None:
-        return self._order(one.order.client_order_id, one.order.venue_order_id)
-
     def _orders(self) -> Iterator[Finding]:
         for one in self._account.orders:
-            symbol, order = self._books.symbol(one.listing_id, one.symbol), self._order_of(one)
+            symbol, order = self._books.symbol(one.listing_id, one.symbol), self.matched.order_of(one)
             what = f"{one.order.side} {one.order.quantity} {symbol}, order {one.order.venue_order_id}"
             if symbol in self._books.ignored_symbols:
                 continue
@@ -167,7 +122,7 @@ class Comparison:
         )
 
     def _unbooked_fills(self) -> Iterator[Finding]:
-        for one, order in self._unbooked:
+        for one, order in self.matched.unbooked:
             if one.fill.filled_at < self._now - self._patience:
                 symbol = self._books.symbol(one.listing_id, one.symbol)
                 yield self._finding(
@@ -182,7 +137,7 @@ class Comparison:
                 )
 
     def _differing_fills(self) -> Iterator[Finding]:
-        for one, order, booked in self._booked:
+        for one, order, booked in self.matched.booked:
             fill = one.fill
             if fill.quantity != booked.quantity or abs(fill.price - booked.price) > TOLERANCE * booked.price:
                 yield self._finding(
@@ -197,7 +152,7 @@ class Comparison:
                 )
 
     def _missing_fills(self) -> Iterator[Finding]:
-        at_venue = {booked.fill_id for _, _, booked in self._booked}
+        at_venue = {booked.fill_id for _, _, booked in self.matched.booked}
         for booked in self._books.fills.values():
             # The venue was asked from `since` on, and its lists may be behind.
             is_due = self._since < booked.filled_at < self._now - self._patience
@@ -215,8 +170,8 @@ class Comparison:
     def _holdings(self) -> Iterator[Finding]:
         expected = dict(self._books.holdings)
         _add(expected, self._books.external_units.items())
-        _add(expected, ((self._books.symbol(one.listing_id, one.symbol), _signed(one)) for one in self._new_external()))
-        _add(expected, ((self._books.symbol(one.listing_id, one.symbol), _signed(one)) for one, _ in self._unbooked))
+        for one in (*self._new_external(), *(fill for fill, _ in self.matched.unbooked)):
+            _add(expected, [(self._books.symbol(one.listing_id, one.symbol), _signed(one))])
         held_units: dict[str, Decimal] = {}
         _add(
             held_units,
@@ -257,12 +212,12 @@ class Comparison:
         expected = dict(self._books.cash)
         _add(expected, ((currency, min(ZERO, amount)) for currency, amount in outside.items()))
         _add(expected, self._books.shortfalls.items())
-        _add(expected, ((self._books.currency(one.listing_id), self._moved(one)) for one, _ in self._unbooked))
+        _add(expected, ((self._books.currency(one.listing_id), self._moved(one)) for one, _ in self.matched.unbooked))
         return expected
 
     def _new_external(self) -> Iterator[AccountFill]:
         """The external fills that no finding is kept of yet."""
-        for one, order in self._external:
+        for one, order in self.matched.external:
             if self._external_fill(one, order).finding_id not in self._books.known:
                 yield one
 

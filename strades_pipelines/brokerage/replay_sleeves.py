@@ -30,7 +30,7 @@ from strades_pipelines.brokerage.trading_rows import (
 )
 from strades_pipelines.brokerage.wallet_rows import sleeve_row, wallet_row
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
-from strades_pipelines.engine.columns import Floats
+from strades_pipelines.engine.columns import Floats, Integers
 from strades_pipelines.market.attribution import contribution
 from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Books
@@ -121,19 +121,7 @@ def simulate_several(
     Raises:
         StrategyError, WalletsError: as `replay_several`.
     """
-    done: dict[str, ReplayOrders] = {}
-    instants = []
-    for part in parts:
-        journal, progress = step_replay(
-            part.template, wallet, part.listings, part.feed, start=start, end=end, strategy=part.sleeve
-        )
-        for made in journal.made:
-            if made.request and (made.request.terms.reduce_only or made.request.terms.parent_id):
-                raise WalletsError(
-                    f"strategy {part.sleeve}: orders that only reduce, and brackets, need a wallet alone"
-                )
-        done[part.sleeve] = ReplayOrders(part.template, part.listings, journal, part.feed.standings)
-        instants += progress.instants
+    done, instants = _step_parts(wallet, parts, start=start, end=end)
     owners = {fill.content_id: sleeve for sleeve, one in done.items() for fill in one.fills}
     fills = sorted(
         (fill for one in done.values() for fill in one.fills), key=lambda fill: (fill.knowledge_time, fill.filled_at)
@@ -168,6 +156,26 @@ def simulate_several(
         "trading.ledger": [line_row(line, wallet) for line in chain(wallet, lines)],
         **result_rows(wallet, listings, curve, prices, float(template.cash), fills),
     }
+
+
+def _step_parts(
+    wallet: str, parts: Sequence[Part], *, start: datetime, end: datetime
+) -> tuple[dict[str, ReplayOrders], list[Integers]]:
+    """The orders of each strategy, by its name, and the instants at which any of them had an event."""
+    orders: dict[str, ReplayOrders] = {}
+    instants: list[Integers] = []
+    for part in parts:
+        journal, progress = step_replay(
+            part.template, wallet, part.listings, part.feed, start=start, end=end, strategy=part.sleeve
+        )
+        for decision in journal.made:
+            if decision.request and (decision.request.terms.reduce_only or decision.request.terms.parent_id):
+                raise WalletsError(
+                    f"strategy {part.sleeve}: orders that only reduce, and brackets, need a wallet alone"
+                )
+        orders[part.sleeve] = ReplayOrders(part.template, part.listings, journal, part.feed.standings)
+        instants += progress.instants
+    return orders, instants
 
 
 def _curve(

@@ -12,10 +12,11 @@ from strades_pipelines.brokerage.live import decide, for_each, join_errors
 from strades_pipelines.brokerage.live_permissions import live_refusals
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_journal import Executed
-from strades_pipelines.brokerage.portfolio import is_open, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import is_open, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.retirement import retire_unlisted
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 
 if TYPE_CHECKING:

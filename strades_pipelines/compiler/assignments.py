@@ -43,7 +43,7 @@ class LocalObject:
 
 
 class Assignments(Calls):
-    """What `Body` knows about assignments.
+    """The part of `Body` that lowers assignments.
 
     `scope` is what the local names stand for, `assigned` those that are set on every way to where it is, `kinds` the
     kinds of local numbers: of all that is put there.
@@ -77,7 +77,7 @@ class Assignments(Calls):
             self.store(one, value)
 
     def do_AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802
-        """The target is looked at once: read, then the value beside it, then written."""
+        """Evaluate the target once, as Python does: read it, evaluate the value, write it."""
         target = node.target
         if isinstance(target, ast.Name):
             held = self.plain(target, self.value(ast.copy_location(ast.Name(target.id, ast.Load()), target)))
@@ -153,7 +153,7 @@ class Assignments(Calls):
         self.builder.store(fitting, self.slot(owner, entry, write=True))
 
     def fitting(self, node: ast.AST, owner: Object, name: str, value: Number, kind: str, *, kept: bool = False) -> Any:
-        """The value as it is kept; a float never becomes a whole number unnoticed, nor a whole number a truth value.
+        """The value in the kind that is stored; a float is never silently made an int, nor an int a bool.
 
         Args:
             kept: whether compiled code never reads it, so that it is no matter whether it was an integer.

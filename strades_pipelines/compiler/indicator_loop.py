@@ -1,4 +1,4 @@
-"""The loop that updates an indicator over columns of bars, and puts its numbers into columns of their own."""
+"""The loop that updates an indicator over columns of bars, and stores its numbers in columns of their own."""
 
 from typing import Any
 
@@ -98,7 +98,7 @@ class IndicatorLoop:
         return [self.builder.add(begin, self.builder.mul(i, INT(size))) for begin, size in pairs]
 
     def step(self, row: Any, bases: list[Any]) -> None:
-        """One update, and what came of it."""
+        """Update the indicator once, and store its numbers in their columns."""
         given = [self.number(name, row) for name in self.indicator.arguments]
         owner = Object(self.indicator.shape, 0, 0, *bases)
         update = self.program.method(owner, UPDATE, given, UPDATE, hot=not bases)
@@ -128,7 +128,7 @@ class IndicatorLoop:
         return Number(self.builder.load(place, typ=TYPES[update.returns]) if place else None, update.returns)
 
     def fail(self, condition: Any, name: str = "", text: str = "") -> None:
-        """Leave where the condition holds, with this error or the one that is there already."""
+        """Return where the condition holds, with this error, or without a name with the one that is set already."""
         with self.builder.if_then(condition, likely=False):
             if name:
                 self.builder.store(INT(self.program.error(name, text)), self.arrays[4])

@@ -18,6 +18,7 @@ import pyarrow as pa
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database.monthly_tables import MONTHLY_TABLES
 from strades_pipelines.settings import settings
+from strades_pipelines.system.durable_files import flush_folder
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -162,7 +163,7 @@ def upload(file: IO[bytes], path: str, sha256: str) -> None:
                 _copy(file, out)
     if isinstance(system, LocalFileSystem):  # the rows are deleted next: the name must outlive a power cut too
         for folder in [one for one in Path(target).parents if one.is_relative_to(Path(base).parent)]:
-            _sync(folder)
+            flush_folder(folder)
 
 
 def verify_month(month: ColdMonth | Written, path: str) -> None:
@@ -262,14 +263,6 @@ def _write_through(file: IO[bytes], target: Path) -> None:
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _copy(source: Any, target: Any) -> tuple[str, int]:

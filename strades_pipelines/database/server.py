@@ -27,6 +27,7 @@ from strades_pipelines.database.archive_store import ArchiveStore
 from strades_pipelines.database.server_programs import UNPRIVILEGED, ServerError, ServerPrograms, binaries
 from strades_pipelines.database.wal_archive import archive_options, make_archive
 from strades_pipelines.system.child_environment import for_programs
+from strades_pipelines.system.durable_files import flush_folder
 
 logger = logging.getLogger(__name__)
 START_ATTEMPTS, START_SECONDS = 20, 60.0
@@ -145,7 +146,7 @@ class EmbeddedServer:
             shutil.rmtree(making, ignore_errors=True)
             raise ServerError(f"initdb failed in {self.folder}: {_last_line(result.stderr)}")
         making.rename(self.data)  # initdb has written it through to the disk; now the names
-        _write_through(self.folder)
+        flush_folder(self.folder)
 
     def _start_locked(self) -> None:
         if self.archive is not None:
@@ -286,15 +287,6 @@ def _is_running(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _write_through(folder: Path) -> None:
-    """Have a folder's names on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _last_line(text: str) -> str:

@@ -61,9 +61,9 @@ TRUSTED = frozenset(
     | {"strades_pipelines.strategy.account", "strades_pipelines.market.fees"}
 )
 CALLED = (ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
-# Python's lock is not given up for what is done in a microsecond: to have it again may take a thousand.
+# `end` keeps Python's global lock: it takes a microsecond, and getting the lock back may take a thousand.
 PROTOTYPES = {"run": ctypes.CFUNCTYPE(*CALLED), "end": ctypes.PYFUNCTYPE(*CALLED)}
-# The most rows an event may write: so many, and so many for each instrument and each order under way.
+# An event writes at most MARGIN rows, and ROWS more for each instrument and each order under way.
 MARGIN, ROWS = 1_024, 16
 
 
@@ -83,7 +83,7 @@ class CompiledEngine:
 
     @property
     def may_go_on_per_event(self) -> bool:
-        """Whether something in it may turn out to be for Python alone."""
+        """Whether it may come upon something, at run time, that only Python can do."""
         return any(error.startswith(PER_EVENT) for error in self.machine.errors)
 
     @cached_property
@@ -109,7 +109,7 @@ class CompiledEngine:
         return done
 
     def end(self, floats: Floats, integers: Integers, table: Integers) -> None:
-        """What comes behind the last event.
+        """Do what follows the last event.
 
         Args:
             table: as it was in the last `run`.
@@ -143,7 +143,7 @@ KNOWN: dict[tuple[Any, ...], CompiledEngine] = {}
 
 
 def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, ahead: bool) -> CompiledEngine:
-    """The machine code for such engines; what was made before holds as long as the constants in it are the same."""
+    """The machine code for such engines; an earlier one is used again while the constants in it are the same."""
     key = shape, kinds, single, folder, ahead
     known = KNOWN.get(key)
     if known is None or not all(one.is_same for one in known.used):
@@ -170,9 +170,9 @@ def _lower(
     assert strategy is not None
     found = find_precomputed_indicators(strategy, single, folder) if ahead else ()
     reserves, computed = RESERVES, {}
-    for one in found:
-        computed[strategy, one.indicator.name] = one.computed(reserves)
-        reserves += one.code.width
+    for precomputed in found:
+        computed[strategy, precomputed.indicator.name] = precomputed.computed(reserves)
+        reserves += precomputed.code.width
     program = Program(lower_function, single, TRUSTED, reals, ahead=computed, root=Object(shape))
     hooks = {}
     for kind in kinds:

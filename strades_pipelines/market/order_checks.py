@@ -1,4 +1,4 @@
-"""What no order may be: the checks of the gate, each of which refuses with a code and a reason."""
+"""The checks of the risk gate: each raises a `GateError` with a code and a reason."""
 
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -19,11 +19,10 @@ BY_OUTCOME = {limit.outcome: limit for limit in LIMITS}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the gate goes by for one wallet.
+    """What the risk gate holds the orders of one wallet to.
 
-    The state is of the `holder`: the wallet, or one of several strategies in it. In the state `active` the gate takes
-    everything up, in `reducing` what makes no position larger, in `halted` only what a person sends to reduce a
-    position, in any other nothing.
+    `state` is that of the `holder`: the wallet, or one of several strategies in it. In `active` every order may pass,
+    in `reducing` those that make no position larger, in `halted` only a person's that reduce one, in any other none.
     """
 
     opened_at: datetime
@@ -35,7 +34,7 @@ class Rules:
 
 
 class GateError(Exception):
-    """The gate's answer, on its way out."""
+    """Raised inside the gate, which makes a `Refusal` of it with this code and detail."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -167,6 +166,7 @@ def _figures(order: Measured[Decimal], listing: Listing) -> str:
 
 
 def below_zero(after: Decimal, listing: Listing, *, is_part: bool) -> GateError:
+    """The refusal of a sale that would leave `after` units; `is_part`: of one strategy's part of the wallet."""
     because = "what other strategies of the wallet hold is theirs" if is_part else "borrowing is not modelled"
     detail = f"it would leave {after} of {listing.name} with what is on sale; {because}"
     return GateError("position_below_zero", detail)

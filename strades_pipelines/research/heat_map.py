@@ -1,11 +1,9 @@
 """The heat map of a sweep over two parameters, as a page and as text; each cell is the best over the others."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from rich.text import Text
 
 from strades_pipelines.engine.columns import Floats
 from strades_pipelines.research.swept import FIGURES, Swept
+from strades_pipelines.system.durable_files import write_whole
 
 WIDE, HIGH = 60, 24  # cells that a terminal shows
 SHADES = "░▒▓█"
@@ -102,17 +101,4 @@ def write_page(swept: Swept, file: Path) -> None:
         "yaxis": {"title": drawn.names[0], "type": "category"},
     }
     figure.update_layout(title=title, **axes)
-    _write(file, figure.to_html(include_plotlyjs=True, full_html=True).encode())
-
-
-def _write(file: Path, content: bytes) -> None:
-    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
-        try:
-            part.write(content)
-            part.flush()
-            # A temporary file is its owner's alone, which no page is meant to be.
-            os.chmod(part.name, 0o644)
-            os.replace(part.name, file)
-        except BaseException:
-            os.unlink(part.name)
-            raise
+    write_whole(file, figure.to_html(include_plotlyjs=True, full_html=True).encode())

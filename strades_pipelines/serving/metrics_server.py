@@ -14,7 +14,8 @@ from starlette.routing import Route
 from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, running_url
 from strades_pipelines.origins import public_origins
 from strades_pipelines.settings import settings
-from strades_pipelines.supervision.metrics import METRICS, read_metrics
+from strades_pipelines.supervision.metric_definitions import METRICS
+from strades_pipelines.supervision.metrics import read_metrics
 from strades_pipelines.system.request_guard import RequestGuard
 
 

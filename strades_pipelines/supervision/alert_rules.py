@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from strades_pipelines.supervision.metrics import PARTS, READ_FAILED, Sample
+from strades_pipelines.supervision.metric_definitions import PARTS, READ_FAILED
+from strades_pipelines.supervision.metrics import Sample
 from strades_pipelines.supervision.watchdog import Lag
 
 HOUR, DAY = 3600, 86400

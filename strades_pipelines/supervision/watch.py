@@ -17,7 +17,8 @@ from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABA
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.alert_rules import alerts_due, unread_parts
 from strades_pipelines.supervision.down import record_path
-from strades_pipelines.supervision.metrics import PARTS, read_metrics
+from strades_pipelines.supervision.metric_definitions import PARTS
+from strades_pipelines.supervision.metrics import read_metrics
 from strades_pipelines.supervision.record import read_record
 from strades_pipelines.supervision.watchdog import (
     Lag,

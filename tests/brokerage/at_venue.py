@@ -18,7 +18,8 @@ from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_
 from strades_pipelines.brokerage.brokers.ccxt.account import SANDBOX_KEYS, new_exchange, sandbox_urls
 from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
 from strades_pipelines.brokerage.brokers.ccxt.client import Client
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from tests.brokerage.conftest import AAPL, BTC, PAPER, START, Connection
 
 SYMBOL, PAIR, PRICE = "AAPL", "BTC_USDT", "100"

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.connection import connect

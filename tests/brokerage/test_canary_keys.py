@@ -21,9 +21,10 @@ from strades_pipelines.brokerage.brokers.alpaca.broker import new_client
 from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.execution import execute_pending
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import NotReconciledError, execute_reconciled
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.defs.trading import assets
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.resources.database import Database

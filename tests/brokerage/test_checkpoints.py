@@ -21,8 +21,9 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.live_session import Stepped
-from strades_pipelines.brokerage.portfolio import Wallet, load_fills, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_fills
 from strades_pipelines.brokerage.stepping import step
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy import registry

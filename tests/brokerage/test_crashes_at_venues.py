@@ -20,8 +20,8 @@ from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroke
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.order_book import request_cancel
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
 from tests.brokerage.chaos import prepare

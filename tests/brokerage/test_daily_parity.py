@@ -11,7 +11,7 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.daily_parity import DayParity, compare_day, write_daily_parity
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, START, Connection, rows
 from tests.brokerage.test_feed import forecast

@@ -12,8 +12,8 @@ import pytest
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.bars_and_fills import stamp
 from tests.brokerage.at_venue import AtAlpaca

@@ -13,8 +13,8 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.registry import strategies
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, REPLAY, START, Connection

@@ -15,7 +15,7 @@ from strades_pipelines.brokerage.decision_parity import DayDecision
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.fill_parity import in_shares
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_terms import OrderTerms
 from tests.brokerage.conftest import AAPL, MINUTE, PAPER, START, AddCandles, Connection, rows

@@ -20,8 +20,9 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import current_state, halt, resume, send_lock, wait_for_sends, wallets_of
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.order_book import request_cancel
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.settings import PROJECT

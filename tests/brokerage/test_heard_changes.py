@@ -11,10 +11,11 @@ from strades_pipelines.brokerage.checkpoints import read_ground
 from strades_pipelines.brokerage.feed import read_feed
 from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.engine.event_steps import events_of
 from strades_pipelines.strategy.events import CorporateAction, moment
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, SECOND, START, AddCandles, Connection

@@ -10,9 +10,10 @@ import pytest
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.history import measure_history, read_steps, session_periods
 from strades_pipelines.brokerage.performance_report import external_flows, read_performance
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.transfers import Transfer, transfer
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from tests.brokerage.conftest import AAPL, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.test_ledger import record
 from tests.brokerage.test_statements import load, trade

@@ -10,7 +10,8 @@ import pytest
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar

@@ -17,8 +17,9 @@ from strades_pipelines.brokerage.equity_marks import Change, EquityMark, walk
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms

@@ -11,8 +11,8 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.model_trust import Standing, Standings
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.events import microseconds

@@ -11,8 +11,8 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.wallet_limits import parse_limits
 from strades_pipelines.strategy.events import microseconds

@@ -16,9 +16,10 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import for_each
 from strades_pipelines.brokerage.order_book import request_cancel
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.brokerage.waiting import waiting
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.order_terms import Order, TradingDecision

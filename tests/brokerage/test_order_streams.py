@@ -20,8 +20,9 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.order_book import make_due, postpone
 from strades_pipelines.brokerage.order_streams import OrderStreams
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import SettingsError, settings

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletsError
 from tests.brokerage.conftest import MINUTE, PAPER, START, Connection, rows
 

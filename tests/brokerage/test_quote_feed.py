@@ -8,11 +8,11 @@ import pytest
 
 from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.quote_feed import quote_columns, read_quotes
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.trade_feed import FeedRange
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.engine.event_steps import events_of
 from strades_pipelines.lineage.trace import follow
 from strades_pipelines.strategy.account import Account

@@ -23,9 +23,10 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import CannotBeSettledError, StoredFinding, open_findings
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import Reconciled, accounts, reconcile
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, SYMBOL, AtAlpaca

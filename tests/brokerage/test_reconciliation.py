@@ -1,4 +1,7 @@
-"""The comparison of an account with our books by itself: what follows from any set of trades, ours and others'."""
+"""The comparison of an account with our books by itself: what follows from any set of trades, ours and others'.
+
+It holds strades_pipelines.brokerage.account_matching too, which says whose each order and fill is.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -113,7 +116,7 @@ def test_each_trade_of_nobodys_is_one_finding_and_nothing_else_is(made: list[Tra
 def test_the_orders_to_ask_are_those_whose_fills_we_lack(made: list[Trade]) -> None:
     told, books = told_and_booked(made)
     lacking = sorted(f"intent{n}" for n, trade in enumerate(made) if trade.is_ours and not trade.is_booked)
-    assert compared(told, books).orders_to_ask() == ({"w": lacking} if lacking else {})
+    assert compared(told, books).matched.orders_to_ask() == ({"w": lacking} if lacking else {})
 
 
 @given(trades, st.integers(-9, 9).filter(bool))
@@ -173,7 +176,7 @@ def test_a_fill_told_by_the_venues_id_alone_is_led_back_by_the_list_of_orders() 
     known = KnownOrder("ours", "w", None, OrderState.UNKNOWN, None, NOW - MINUTE)
     comparison = compared(told, replace(books, orders={"ours": known}))
     assert comparison.findings() == []
-    assert comparison.orders_to_ask() == {"w": ["ours"]}
+    assert comparison.matched.orders_to_ask() == {"w": ["ours"]}
 
 
 def test_an_accepted_order_that_the_venue_forgot_is_a_finding_after_a_while() -> None:

@@ -14,12 +14,13 @@ import pytest
 from strades_pipelines.brokerage.feed import read_feed
 from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.record_feed import article_number, missing_slots
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.engine.event_steps import events_of
 from strades_pipelines.lineage.trace import follow
 from strades_pipelines.market.bars_and_fills import stamp

@@ -11,8 +11,8 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import decide, measure
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay_sleeves import replay_several
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletsError
 from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets

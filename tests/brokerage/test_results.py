@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from tests.brokerage.conftest import AAPL, BTC, IBM, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.test_sleeves import SHARED
 

@@ -19,8 +19,8 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.movements import Movement, post_movement
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.session_cache import SessionCache
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.account import Account

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, SECOND, START, AddTrades, Connection
 from tests.brokerage.test_record_feed import EveryHook, every_hook

@@ -18,10 +18,11 @@ from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import SleeveError, decide, measure
 from strades_pipelines.brokerage.order_journal import Executed
-from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet
 from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletsError
 from strades_pipelines.database.connection import connect

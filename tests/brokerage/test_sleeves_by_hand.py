@@ -18,7 +18,8 @@ from strades_pipelines.brokerage.halts import halt
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import SleeveError, decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, TradingDecision

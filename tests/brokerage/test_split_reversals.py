@@ -14,10 +14,11 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import CannotBeSettledError, StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.reconcile import reconcile_account
 from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.splits import SplitError, book_splits, withdrawn_splits
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import SleeveTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.bars_and_fills import stamp

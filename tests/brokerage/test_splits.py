@@ -14,10 +14,11 @@ from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
 from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_lines
 from strades_pipelines.brokerage.live import decide, measure
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.splits import SplitError, book_splits
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.brokerage.wallets import SleeveTemplate
 from strades_pipelines.database.connection import connect

@@ -9,10 +9,10 @@ import pytest
 from strades_pipelines.brokerage import statements
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from tests.brokerage.at_venue import AT_GATE
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, START, Connection, rows
 from tests.brokerage.test_statements import HEADER, NOW, cash, trade

@@ -21,9 +21,9 @@ import pytest
 
 from strades_pipelines.brokerage import stream_desk
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.stream_desk import StreamDesk, stream_hearing_wallets
 from strades_pipelines.brokerage.trade_pass import Desk
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.lineage.stream_replay import replay_connection
 from strades_pipelines.lineage.trace import trace_one

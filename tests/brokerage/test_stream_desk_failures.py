@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.stream_desk import StreamDesk
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Trade

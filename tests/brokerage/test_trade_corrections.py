@@ -11,10 +11,11 @@ from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported
 from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from tests.brokerage import correction_child
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows

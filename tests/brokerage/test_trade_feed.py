@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trade_feed import FeedRange, read_trades, trade_columns
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.events import moment
 from tests.brokerage.conftest import (

@@ -16,8 +16,9 @@ from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_lines
 from strades_pipelines.brokerage.live import decide, measure
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.transfers import Transfer, TransferRefused, transfer
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT
 from tests.brokerage import transfer_child

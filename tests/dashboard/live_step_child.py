@@ -9,7 +9,8 @@ from uuid import UUID
 
 from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import connect
 from tests.brokerage.at_venue import AT_ALPACA
 from tests.brokerage.conftest import START

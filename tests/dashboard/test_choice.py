@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.choice.drafts import Base, Draft, compare, merged, parse_boxes, parse_ids, parse_versions
 from strades_pipelines.brokerage.intents import intend
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, set_state
+from strades_pipelines.brokerage.portfolio import load_wallet, set_state
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.market.wallet_limits import parse_limits
 from tests.brokerage.conftest import BTC, ETH, PAPER, START, AddCandles, rows
 from tests.brokerage.test_execution import CLOSES, decision

@@ -8,8 +8,9 @@ import psycopg
 
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.pending_commands import carry_out_pending
-from strades_pipelines.brokerage.portfolio import open_wallet, set_state
+from strades_pipelines.brokerage.portfolio import set_state
 from strades_pipelines.brokerage.sleeves import current_states
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from tests.brokerage.conftest import PAPER, START, rows
 from tests.brokerage.test_sleeves import SHARED
 from tests.dashboard.conftest import CLOCK, ClientOf

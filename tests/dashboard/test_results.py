@@ -33,8 +33,9 @@ from strades_pipelines.brokerage.holdings import booked_positions
 from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.performance_report import read_performance
 from strades_pipelines.brokerage.person_orders import decide_by_hand
-from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.trial_store import DatabaseTrialLedger
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_terms import MARKET, OrderRequest

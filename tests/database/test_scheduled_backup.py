@@ -23,7 +23,7 @@ from strades_pipelines.database.scheduled_backup import (
     record_backups,
 )
 from strades_pipelines.settings import settings
-from strades_pipelines.supervision.metrics import WORLD_METRICS
+from strades_pipelines.supervision.metric_definitions import WORLD_METRICS
 
 WORLD = "sandbox"
 

@@ -9,7 +9,7 @@ import pytest
 
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.lineage.stream_replay import replay_connection
 from strades_pipelines.strategy.registry import strategies
 from tests.brokerage.conftest import PAPER, SECOND, START, AddTrades, Connection, add_fetch, add_trades, market

@@ -18,7 +18,7 @@ from sandbox.venue.orders import OrderType, Side, Ticket
 from sandbox.venue.venues import KEY
 from strades_pipelines.brokerage import trading_code
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.operations.trade_loop import TradeLoop

@@ -16,8 +16,8 @@ import pytest
 
 from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.trade_pass import Desk
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.settings import PROJECT, settings

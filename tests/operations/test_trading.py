@@ -15,8 +15,8 @@ import pytest
 
 from strades_pipelines.brokerage.halts import SEND_SECONDS
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.sleeves import SEVERAL
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT, settings

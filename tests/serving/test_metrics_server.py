@@ -19,7 +19,7 @@ from strades_pipelines.serving import metrics_server
 from strades_pipelines.serving.metrics_server import guarded_metrics
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_rules import OUTSIDE_RULES, RULES
-from strades_pipelines.supervision.metrics import METRICS
+from strades_pipelines.supervision.metric_definitions import METRICS
 from strades_pipelines.system.ports import free_port
 
 NAMES = {metric.name for metric in METRICS}

@@ -48,3 +48,11 @@ def retry_after(header: str, *, default: timedelta) -> timedelta:
     # `isdigit` alone is true of '²', at which `int` fails; beyond ten digits `timedelta` overflows.
     is_number = header.isascii() and header.isdigit() and len(header) < 10
     return min(timedelta(seconds=int(header)), LONGEST_WAIT) if is_number else default
+
+
+def is_connection_refused(error: BaseException) -> bool:
+    """Whether an error of `requests` says that no connection was made at all: nothing can have arrived."""
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)

@@ -10,12 +10,13 @@ from pydantic import Field, field_validator
 from strades_pipelines.brokerage.daily_parity import write_daily_parity
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.live import decide, for_each, join_errors, measure
-from strades_pipelines.brokerage.portfolio import is_open, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import is_open, load_wallet
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.brokerage.trading_context import record_context
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.results.result_specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec

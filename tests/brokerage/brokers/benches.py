@@ -11,8 +11,9 @@ import requests
 from sandbox.venue.faults import fault_rule
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueBroker
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AtAlpaca, AtGate, AtVenue, Clock
 from tests.brokerage.chaos import prepare

@@ -18,9 +18,10 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.live import measure
 from strades_pipelines.brokerage.person_orders import decide_by_hand
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.market.order_terms import MARKET, OrderRequest, TradingDecision
 from strades_pipelines.market.wallet_limits import parse_limits

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from strades_pipelines.brokerage.stream_desk import StreamDesk
 from strades_pipelines.datamanager.sources import Sources
-from strades_pipelines.ingestion.streams import recorder
+from strades_pipelines.ingestion.streams import gap_repairs
 from strades_pipelines.ingestion.streams.recorder import StreamRecorder
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import StreamWriter
@@ -76,7 +76,7 @@ def record_all(
         StreamRecorder(source, StreamWriter(source, url), clock=clock.now, say=say, listener=desk)
         for source in stream_sources(sources, names)
     ]
-    recorder.JOIN_SECONDS = recorder.GAP_SECONDS = 1.0  # the ten minutes are over by then, and asked for at once
+    gap_repairs.JOIN_SECONDS = gap_repairs.GAP_SECONDS = 1.0  # the ten minutes are over by then, and asked for at once
     asyncio.run(_run(made, clock, desk, minutes))
     return made
 

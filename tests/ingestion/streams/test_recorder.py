@@ -1,4 +1,8 @@
-"""What a recorder makes of single frames, and in which order it writes; a list stands for the database."""
+"""What a recorder makes of single frames, and in which order it writes; a list stands for the database.
+
+It holds the recorder's parts too: strades_pipelines.ingestion.streams.bar_schedule, whose times are those of
+strades_pipelines.ingestion.streams.epoch, gap_repairs and strades_pipelines.ingestion.streams.state_reports.
+"""
 
 import asyncio
 import json
@@ -72,7 +76,7 @@ class Recording:
         self.said: list[str] = []
         self.now = NOW
         self.recorder = StreamRecorder(source, self.writer, clock=lambda: self.now, say=self.said.append)
-        self.recorder.progress = {id_: Progress(Numbers()) for id_ in source.instruments}
+        self.recorder.progress.update((id_, Progress(Numbers())) for id_ in source.instruments)
         self.recorder.client.connection = 7
         self.sequence = 0
 
@@ -179,7 +183,7 @@ def test_what_the_parser_refuses_is_told_of_once_and_asked_for(recording: Record
     assert seconds == [(first.timestamp(), last.timestamp()), (NOW.timestamp(), NOW.timestamp())]
     assert len(recording.said) == 1
     assert "refused by the parser" in recording.said[0]
-    state = recording.recorder._state(recording.progress)
+    state = recording.recorder.states.state(recording.progress)
     assert (state.state, state.complete_until) == ("repairing", first)
     assert "expected at most 1000000 bytes" in str(state.detail)
 
@@ -199,7 +203,7 @@ def test_no_bar_is_built_of_the_trades_that_an_answer_did_not_reach(
         await recording.receive(2, NOW + 2.5 * minute)
         await recording.receive(9, NOW + 10 * minute)
         await recording.store()
-        await recording.recorder._mend({BTC: list(recording.progress.numbers.gaps)})
+        await recording.recorder.repairs.repair({BTC: list(recording.progress.numbers.gaps)})
         recording.now = NOW + 15 * minute
         await recording.recorder._build_bars()
 
@@ -267,7 +271,7 @@ def test_whoever_waits_is_told_at_the_start_and_of_what_was_asked_for_again(reco
     async def repair() -> None:
         await recording.receive(1, NOW - timedelta(seconds=9))
         await recording.receive(5, NOW - timedelta(seconds=3))
-        await recording.recorder._mend({BTC: list(recording.progress.numbers.gaps)})
+        await recording.recorder.repairs.repair({BTC: list(recording.progress.numbers.gaps)})
 
     recording.recorder.client.run = wait  # type: ignore[method-assign]  # no network
     asyncio.run(start())

@@ -45,13 +45,13 @@ def test_a_refusal_of_the_venue_is_told_once_and_stands_until_another_connection
             await recording.recorder._receive(connection, 0, refused)
         recording.sequence = 1
         recording.recorder.client.connection = None
-        told.append(recording.recorder._state(recording.progress).detail)
+        told.append(recording.recorder.states.state(recording.progress).detail)
         recording.recorder.client.connection = 7
         await recording.receive(1, NOW)  # of another instrument of the same connection, say
-        told.append(recording.recorder._state(recording.progress).detail)
+        told.append(recording.recorder.states.state(recording.progress).detail)
         recording.recorder._refused_on = 6
         await recording.receive(2, NOW)
-        told.append(recording.recorder._state(recording.progress).detail)
+        told.append(recording.recorder.states.state(recording.progress).detail)
 
     asyncio.run(receive())
     line = "the venue refuses: unknown pair"

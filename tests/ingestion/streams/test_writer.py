@@ -11,8 +11,8 @@ from strades_pipelines.database.connection import connect, terminate_own_backend
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams.frame_store import Frame, store_frames
-from strades_pipelines.ingestion.streams.recorder import DATABASE_ERRORS
 from strades_pipelines.ingestion.streams.repair import RepairFailed
+from strades_pipelines.ingestion.streams.stream_log import DATABASE_ERRORS
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter, Taken
 from strades_pipelines.settings import PROJECT

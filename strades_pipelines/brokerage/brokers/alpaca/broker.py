@@ -23,6 +23,7 @@ from strades_pipelines.brokerage.brokers.venue_errors import (
     RateLimited,
     Rejected,
     Unknown,
+    is_connection_refused,
     retry_after,
 )
 from strades_pipelines.market.order_terms import Order
@@ -209,7 +210,7 @@ class AlpacaBroker:
         except requests.ConnectTimeout as error:
             raise NotSent(f"no connection within {CONNECT_SECONDS} s") from error
         except requests.ConnectionError as error:
-            raise (NotSent if _is_refused(error) else Unknown)(f"{type(error).__name__}: {error}") from error
+            raise (NotSent if is_connection_refused(error) else Unknown)(f"{type(error).__name__}: {error}") from error
         except requests.JSONDecodeError as error:
             raise Unknown("expected JSON", self._said()) from error
         except requests.RequestException as error:
@@ -280,11 +281,3 @@ def _rfc3339(time: datetime) -> str:
 
 def _is_duplicate(error: Rejected) -> bool:
     return str(DUPLICATE).encode() in (error.message or b"") and b"client_order_id" in (error.message or b"")
-
-
-def _is_refused(error: Exception) -> bool:
-    """Whether no connection was made at all: nothing can have arrived."""
-    from urllib3.exceptions import NewConnectionError
-
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)

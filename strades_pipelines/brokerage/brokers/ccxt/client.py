@@ -12,6 +12,7 @@ from strades_pipelines.brokerage.brokers.venue_errors import (
     RateLimited,
     Rejected,
     Unknown,
+    is_connection_refused,
     retry_after,
 )
 
@@ -172,16 +173,8 @@ def _without_answer(error: Exception, reason: str) -> BrokerError:
     import requests
 
     cause = error.__cause__
-    if isinstance(cause, requests.ConnectTimeout) or (cause is not None and _is_refused(cause)):
+    if isinstance(cause, requests.ConnectTimeout) or (cause is not None and is_connection_refused(cause)):
         return NotSent(reason)
     if cause is None and isinstance(error, ccxt.ExchangeError):
         return Rejected(reason)  # ccxt's own word: it sent nothing
     return Unknown(reason)
-
-
-def _is_refused(error: BaseException) -> bool:
-    """Whether no connection was made at all: nothing can have arrived."""
-    from urllib3.exceptions import NewConnectionError
-
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
