@@ -203,6 +203,7 @@ class Settings(BaseSettings):
     def _behind_nginx(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Behind NGINX viewers have a webserver of their own, and without other names there are this machine's."""
         if port := values.get("nginx_port"):
+            # What is set wins.
             return {"readonly_port": 3001, "public_host": f"localhost:{port}, 127.0.0.1:{port}", **values}
         return values
 
@@ -221,6 +222,7 @@ class Settings(BaseSettings):
     @classmethod
     def _names_an_issuer(cls, url: str) -> str:
         parts = urlsplit(url)
+        # Keys are sent there: without TLS to this machine alone.
         is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
         if url and not (is_safe and parts.hostname and "@" not in parts.netloc and not parts.query + parts.fragment):
             raise ValueError("expected https://host[/path], as the provider names itself")
@@ -328,6 +330,7 @@ def settings() -> Settings:
         variable = name if name.isupper() else f"STRADES_{name.upper()}"
         message = first["msg"].removeprefix("Value error, ")
         field = Settings.model_fields.get(name.lower())
+        # What may hold a password or a token is not shown, whatever the variable is.
         secret = (field is not None and not field.repr) or re.search(r"://.*[@?]", str(first["input"]))
         raise SettingsError(f"{variable}: {message}" + ("" if secret else f", was {first['input']!r}")) from None
 
