@@ -70,7 +70,14 @@ class AnswerSpider(Spider):
         }
         return Request(
             # Pages of a question that has begun come first: they wait in memory until the last one is in.
-            url, self.answered, planned.method, headers, meta=meta, errback=self.failed, dont_filter=True, priority=page
+            url,
+            self.answered,
+            planned.method,
+            headers,
+            meta=meta,
+            errback=self.failed,
+            dont_filter=True,
+            priority=page,
         )
 
     def answered(self, response: Response) -> Iterator[Answer | Request]:
