@@ -76,6 +76,7 @@ def features(bars: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _measure(folder: Path) -> None:
+    # What is loaded late is not measured.
     features(made_bars(1, 100))
     started = time.perf_counter()
     found = features(np.load(folder / "bars.npy"))

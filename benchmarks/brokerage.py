@@ -142,6 +142,7 @@ def one_order(connection: psycopg.Connection[Any], venue: "TimedBroker", address
         spent["answer"].append(venue.answered_at[-1] - started)
         execute_pending(connection, venue, "single", now=datetime.now(UTC))  # its fill, so that none is under way
     for what, times in spent.items():
+        # The first ones pay for what is loaded late.
         p50, p99 = np.percentile(times[5:], [50, 99]) * 1000
         print(f"{what:10}  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms")
     floor = np.median(spent["commit"]) + np.median(spent["round trip"])
@@ -189,6 +190,7 @@ def passes(connection: psycopg.Connection[Any], theirs: psycopg.Connection[Any],
     for n in range(PASSES):
         fill(connection, now + n * MINUTE, now + (n + 1) * MINUTE)
         at = now + (n + 1) * MINUTE + MINUTE / 30
+        # In turn, so that neither always finds what the other has left in memory.
         for name in list(wallets)[:: 1 if n % 2 else -1]:
             spent[name].append(timed(lambda name=name, at=at: one_pass(connection, theirs, adbc, name, at)))  # type: ignore[misc]
     for name, times in spent.items():

@@ -16,6 +16,7 @@ from strades_pipelines.database.server import EmbeddedServer
 def empty_database() -> Iterator[str]:
     """The URL of a migrated database on a server of its own."""
     with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
+        # PostgreSQL runs as a user of its own where this is root.
         Path(folder).chmod(0o755)
         server = EmbeddedServer(Path(folder) / "postgres")
         try:

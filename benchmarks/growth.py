@@ -59,6 +59,7 @@ def main() -> None:
     """Print rows and bytes an hour by kind, the size after 30 days, and the daemon's memory."""
     minutes = float(os.environ.get("STRADES_BENCHMARK_MINUTES", "20"))
     with empty_home() as environment:
+        # The clock has to go on: what it starts is measured.
         del environment["STRADES_SANDBOX_NOW"]
         environment["STRADES_WEBSERVER_PORT"], environment["STRADES_DOCS_PORT"] = str(free_port()), str(free_port())
         environment["STRADES_SANDBOX_URL"] = f"http://127.0.0.1:{free_port()}"

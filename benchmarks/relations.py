@@ -264,6 +264,7 @@ def measure_server(client: Any) -> None:
     }  # fmt: skip
     for level, query in ranges.items():
         for path in (f"/4d/columns/?{query}", f"/4d/?{query}"):
+            # The first time is one at which nothing was read before.
             relations._read_known_graph.cache_clear()
             views._known_columns.cache_clear()
             times, processor = [], []

@@ -30,6 +30,7 @@ def main() -> None:
 def empty_home() -> Iterator[dict[str, str]]:
     """The environment of commands in a home of their own: its database is there, and nothing is in it."""
     with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
+        # PostgreSQL runs as a user of its own where this is root.
         Path(folder).chmod(0o755)
         environment = {**os.environ, "STRADES_HOME": folder, "STRADES_SANDBOX_NOW": "2026-11-20T12:00:00Z"}
         subprocess.run([STRADES, "doctor"], env=environment, stdout=subprocess.DEVNULL, check=False)

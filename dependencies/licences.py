@@ -87,6 +87,7 @@ def is_allowed(expression: str) -> bool:
     Of OR one side suffices, of AND both must be allowed.
     """
     tokens = TOKEN.findall(expression)
+    # `findall` passes over what is no token: it is missing here.
     if re.sub(r"\s", "", expression) != "".join(tokens).replace(" ", "") or not tokens:
         raise LicenceError(f"expected an SPDX expression, was {expression!r}")
     tokens.reverse()

@@ -44,6 +44,7 @@ def _size(path: Path) -> int | None:
     try:
         return os.stat(path).st_size
     except OSError:
+        # Not all that a package lists is there, nor is all of it compiled.
         return None
 
 

@@ -42,6 +42,7 @@ def remove_unused(folders: Mapping[str, tuple[str, ...]] = UNUSED) -> int:
         except PackageNotFoundError:
             continue
         for folder in unused_folders(package, patterns):
+            # Of a link its own size: what it leads to stays.
             removed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
             shutil.rmtree(folder)
         _drop_missing_files_from_record(package)
@@ -52,6 +53,7 @@ def unused_folders(package: Distribution, patterns: tuple[str, ...]) -> Iterator
     """Yield the folders of `package` that match; none lies inside another."""
     root = Path(str(package.locate_file("")))
     found: set[Path] = set()
+    # Sorted, a folder comes before what lies in it.
     for folder in sorted(path for pattern in patterns for path in root.glob(pattern) if path.is_dir()):
         if found.isdisjoint(folder.parents):
             found.add(folder)

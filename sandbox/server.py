@@ -205,6 +205,7 @@ def _asked(scope: Scope, status: int) -> Asked:
     host, path = host_and_path(scope)
     headers = Request(scope).headers
     conditional = "if-none-match" in headers or "if-modified-since" in headers
+    # Every byte is a letter of latin-1: none is refused.
     query = scope["query_string"].decode("latin-1")
     agent = headers.get("user-agent", "")
     return Asked(scope["method"], host, path, query, status, agent, conditional, time.monotonic())
@@ -214,5 +215,6 @@ def _unchanged(asked: Mapping[str, str], given: Mapping[str, str]) -> bool:
     """Whether a conditional request is answered with 304; the entity tag goes before the date (RFC 9110, 13.2.2)."""
     tag = asked.get("if-none-match")
     if tag is not None:
+        # If-None-Match compares weakly (RFC 9110, 13.1.2): a `W/` is no difference.
         return "ETag" in given and given["ETag"] in [each.strip().removeprefix("W/") for each in tag.split(",")]
     return "Last-Modified" in given and asked.get("if-modified-since") == given["Last-Modified"]

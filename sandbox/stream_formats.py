@@ -89,6 +89,7 @@ class GateStream(StreamFormat):
 
     def bar(self, pair: Pair, word: str, step: int, bar: Bar, now: int) -> object:
         """As REST has it, by letters."""
+        # In the order of REST's columns; the last of them, whether the bar is closed, is `w` here.
         row = dict(zip("tvchloa", gateio.candle_row(pair, bar, closed=True), strict=False))
         return _update(now, GATE_BARS, {**row, "n": f"{word}_{pair.symbol}", "w": True})
 

@@ -68,6 +68,7 @@ def newest_quote(world: World, pair: Pair) -> Quote:
 def trades_oldest_first(seed: int, pair: Pair, *, since: int, until: int, count: int) -> list[Trade]:
     """Up to `count` trades with since <= time <= until, oldest first."""
     enough = since + (count // TRADES_PER_MINUTE + 2) * MINUTE  # a minute has so many trades, neither more nor fewer
+    # They are read from the newest on: so many that none of the oldest is left out.
     most = count + 4 * TRADES_PER_MINUTE
     return trades_newest_first(seed, pair, since=since, until=min(until, enough), skip=0, count=most)[::-1][:count]
 

@@ -137,6 +137,7 @@ def _meta(symbol: str, bars: list[RawBar], *, previous: float | None) -> dict[st
 
 
 def _offset(bar: RawBar) -> int:
+    # A session opens at 9:30 in New York: what is 9:30 there in UTC tells the offset.
     midnight_utc = bar.opens_at // 86_400 * 86_400
     return 9 * 3_600 + 1_800 - (bar.opens_at - midnight_utc)
 

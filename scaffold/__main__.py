@@ -48,6 +48,7 @@ def new_source(name: str) -> list[str]:
     text = sources.read_text()
     if text.count(LAST_WEBSITE) != 1 or f'"name": "{name}"' in text:
         raise ScaffoldError(f"Sources.json: expected its usual form, and no website {name!r}")
+    # First: a name that is taken leaves the list as it is.
     made = _write(SOURCE, name)
     entry = (TEMPLATES / "website.json").read_text().replace("NAME", name).rstrip()
     sources.write_text(text.replace(LAST_WEBSITE, "},\n" + entry + LAST_WEBSITE[1:]))

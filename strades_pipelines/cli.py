@@ -60,6 +60,7 @@ def main() -> None:
         with stopping.at_stop(_end_queries):
             sys.exit(app(standalone_mode=False) or 0)
     except typer.Abort:
+        # As after Ctrl-C: 128 and the number of SIGINT.
         sys.exit(130)
     except TyperException as error:
         said = getattr(error, "format_message", None)  # of wrong words, with the name of the option

@@ -27,6 +27,7 @@ class Window:
 
     def month_range(self) -> tuple[str, str]:
         """The keys of the first and the last month that the window touches."""
+        # The end is out: midnight on the first of a month touches nothing of it.
         last = self.end - timedelta(microseconds=1)
         return f"{self.start:%Y-%m-01}", f"{last:%Y-%m-01}"
 

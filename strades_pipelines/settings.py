@@ -203,6 +203,7 @@ class Settings(BaseSettings):
     def _behind_nginx(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Behind NGINX viewers have a webserver of their own, and without other names there are this machine's."""
         if port := values.get("nginx_port"):
+            # What is set wins.
             return {"readonly_port": 3001, "public_host": f"localhost:{port}, 127.0.0.1:{port}", **values}
         return values
 
@@ -276,5 +277,6 @@ def settings() -> Settings:
         variable = name if name.isupper() else f"STRADES_{name.upper()}"
         message = first["msg"].removeprefix("Value error, ")
         field = Settings.model_fields.get(name.lower())
+        # What may hold a password or a token is not shown, whatever the variable is.
         secret = (field is not None and not field.repr) or re.search(r"://.*[@?]", str(first["input"]))
         raise SettingsError(f"{variable}: {message}" + ("" if secret else f", was {first['input']!r}")) from None

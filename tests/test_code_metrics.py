@@ -22,7 +22,7 @@ LARGER_FUNCTIONS = {
     "strades_pipelines/strategy/account.py: order",
 }
 PEERS = Path("benchmarks/peers")  # strategies for other engines, in their own environments
-LEAST_COMMENTS = 0.015  # of the lines; the aim is 4 %
+LEAST_COMMENTS = 0.021  # of the lines; the aim is 4 %
 
 
 @cache

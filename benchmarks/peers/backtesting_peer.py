@@ -8,6 +8,7 @@ import pandas as pd
 from common import CASH, FAST, FEE, SLOW, bars, report
 
 warnings.filterwarnings("ignore")
+# To draw its progress takes time.
 backtesting.backtesting._tqdm = lambda rows, **_: rows
 
 
@@ -38,6 +39,7 @@ def run() -> tuple[int, float]:
     fills, profit = 0, 0.0
     for frame in FRAMES:
         found = backtesting.Backtest(frame, Cross, cash=CASH, commission=FEE).run()
+        # A closed trade is two fills, an open one is one.
         fills += 2 * len(found["_trades"]) + len(found["_strategy"].trades)
         profit += found["Equity Final [$]"] - CASH
     return fills, profit

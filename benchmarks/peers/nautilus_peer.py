@@ -66,6 +66,7 @@ def engine() -> BacktestEngine:
     quiet = {"logging": LoggingConfig(bypass_logging=True), "risk_engine": RiskEngineConfig(bypass=True)}
     made = BacktestEngine(BacktestEngineConfig(trader_id=TraderId("B-1"), run_analysis=False, **quiet))
     start = [Money(CASH, USDT), Money(0, BTC)]
+    # What is decided at a close arrives after it, and before the next open, which is 1,000 ns later.
     delay = LatencyModel(base_latency_nanos=100)
     made.add_venue(
         VENUE, OmsType.NETTING, AccountType.CASH, start, base_currency=None, bar_execution=False, latency_model=delay

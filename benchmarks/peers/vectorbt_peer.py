@@ -26,6 +26,7 @@ ENGINE = engine()
 def settle(opened, close, wanted):  # type: ignore[no-untyped-def]
     """Fills and profit of positions wanted at closes."""
     held = np.zeros_like(wanted)
+    # What is wanted at a close is held from the next bar on.
     held[1:] = wanted[:-1]
     made = vbt.Portfolio.from_signals(
         close,

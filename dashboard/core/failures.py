@@ -22,6 +22,7 @@ def failure(request: HttpRequest) -> HttpResponse:
     is_read = request.method in ("GET", "HEAD")
     page = render_to_string("503.html", {"theme": request.COOKIES.get(THEME_COOKIE, "system"), "is_read": is_read})
     response = HttpResponse(page, status=503, headers={"Retry-After": str(AGAIN_SECONDS)})
+    # A form is not sent again by itself.
     if is_read:
         response["Refresh"] = str(AGAIN_SECONDS)
     return response

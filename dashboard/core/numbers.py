@@ -62,6 +62,7 @@ def short_text(value: float) -> str:
 
 def _three_digits(value: float) -> str:
     places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    # By its shortest text: a Decimal of the float has the digits of its binary fraction.
     return decimal_text(Decimal(repr(value)), places)
 
 

@@ -50,6 +50,7 @@ def sparkline(values: Sequence[float], benchmark: Sequence[float], *, title: str
     if len(values) < 2 or not everything:
         return SafeString("")
     low, high = min(everything), max(everything)
+    # A flat curve has no span to divide by.
     span = (high - low) or 1.0
 
     def points(series: Sequence[float]) -> str:

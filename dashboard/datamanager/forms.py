@@ -124,6 +124,7 @@ class CandleForm(RequestForm):
         found = {"open_time": self.cleaned_data["open_time"].isoformat()}
         names = ("open", "high", "low", "close", "volume", "quote_volume", "trade_count")
         numbers = {name: self.cleaned_data[name] for name in names}
+        # Not as 1E+3, as Decimal writes it.
         return found | {name: f"{Decimal(value):f}" for name, value in numbers.items() if value is not None}
 
 

@@ -63,6 +63,7 @@ class Question:
         for found in self.filters:
             parts += [("column", found.column), ("operator", found.operator), ("value", found.value)]
         parts += {"sort": sort_word(self.order), **changes}.items()
+        # Filters are read by their places: an empty value must not fall out.
         return [(name, value) for name, value in parts if value or name == "value"]
 
 

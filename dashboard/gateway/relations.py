@@ -216,6 +216,7 @@ def _arrange(
 ) -> Graph:
     """Nodes in their order, and edges between their places; a window is cut to the days that are shown."""
     nodes = [Node(plane_of(row[0]), *row) for row in rows]
+    # At the level of assets no node has a day.
     nodes.sort(key=lambda node: (node.plane, node.asset, node.wallet, node.listing_id, node.day or date.min))
     groups: dict[tuple[str, str, int], tuple[int, list[date]]] = {}
     for n, node in enumerate(nodes):
@@ -224,6 +225,7 @@ def _arrange(
     for source, source_wallet, source_listing, first, last, asset, wallet, listing, day, count, ahead in relations:
         start, days = groups.get((source, source_wallet, source_listing), (0, []))
         target, target_days = groups.get((asset, wallet, listing), (0, []))
+        # A relation is of a window of days: the nodes of its source within it follow one another.
         low, high = (0, len(days)) if level == "asset" else (bisect_left(days, first), bisect_right(days, last))
         place = bisect_left(target_days, day or date.min)
         # While dbt builds, a relation may be there whose node is not there yet.

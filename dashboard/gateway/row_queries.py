@@ -114,10 +114,13 @@ def _condition(table: Table, found: Filter, name: str) -> sql.Composed:
             raise RowsRefused(found.column)
         return sql.SQL("{} = decode({}, 'hex')").format(left, value)
     if found.operator == "contains":
+        # Not LIKE: a `%` or `_` of the person's is a letter.
         return sql.SQL("strpos(lower({}::text), lower({}::text)) > 0").format(left, value)
     sign = sql.SQL(OPERATORS[found.operator])
     if _base(column) in NATIVE or _base(column) in TEXT or column.type == "uuid":
+        # The value is cast, not the column, whose index serves.
         return sql.SQL("{} {} {}::{}").format(left, sign, value, sql.SQL(column.type))
+    # JSON has no order: what is shown of it is compared.
     return sql.SQL("{}::text {} {}::text").format(left, sign, value)
 
 

@@ -119,6 +119,7 @@ def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[lis
     """
     size, deadline = 0, monotonic() + EXPORT_SECONDS
     try:
+        # A cursor of the server's: the rows are never here all at once.
         with domain_connection() as connection, connection.cursor(name="export") as cursor:
             _limit_until(connection, deadline)
             cursor.execute(query, parameters)
@@ -128,6 +129,7 @@ def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[lis
                     if size > MOST_EXPORTED_BYTES:
                         return
                     yield values
+                # The limit is one of each statement: before each fetch it is what is left.
                 _limit_until(connection, deadline)
     except psycopg.Error as error:
         raise translate_error(error) from error
@@ -149,6 +151,7 @@ def _limit_until(connection: psycopg.Connection[Any], deadline: float) -> None:
 
 def translate_error(error: Exception) -> Exception:
     """Map a database error to RowsTooSlow or RowsRefused, else return it."""
+    # Django raises its own error from the driver's.
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     if isinstance(cause, psycopg.errors.QueryCanceled):
         return RowsTooSlow()

@@ -56,6 +56,7 @@ class FoundName:
 
 def find_ids(text: str) -> list[FoundId]:
     """What has this id. One query."""
+    # `isdigit` takes the digits of other scripts, too.
     is_number = text.isascii() and text.isdigit() and int(text) <= LARGEST_FETCH_ID
     return read(FoundId, IDS, text=text, number=int(text) if is_number else None)
 

@@ -92,6 +92,7 @@ def _commit() -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
+        # There may be no git, and need not be: what is installed is no checkout.
         return None
     return done.stdout.strip() or None
 

@@ -91,6 +91,7 @@ def judge(
 def last_tick(cron: str, before: datetime) -> datetime | None:
     """The last time at or before `before` (UTC) that a schedule fired; None where that is two months ago."""
     end = before + timedelta(seconds=1)
+    # The shortest first: two months of a schedule of each minute are 90,000 times.
     for span in LOOK_BACK:
         found = max(ticks(cron, before - span, end), default=None)
         if found is not None:
@@ -100,6 +101,7 @@ def last_tick(cron: str, before: datetime) -> datetime | None:
 
 def next_tick(cron: str, after: datetime) -> datetime | None:
     """The next time after `after` (UTC) that a schedule fires; None where that is in more than two months."""
+    # A time at `after` itself is not the next one.
     start = after + timedelta(microseconds=1)
     for span in LOOK_BACK:
         found = next(iter(sorted(ticks(cron, start, start + span))), None)

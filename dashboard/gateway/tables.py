@@ -188,6 +188,7 @@ def read_freshness(relations: list[Relation]) -> dict[str, datetime]:
 
 def read_table(schema: str, name: str) -> Table | None:
     """A table of the registry with its columns, or None. Three queries."""
+    # PostgreSQL takes no text with a NUL.
     if schema not in LAYERS or "\0" in name:
         return None
     found = read_one(Relation, RELATIONS + " AND c.relname = %(name)s", layers=[schema], name=name)
@@ -205,6 +206,7 @@ def read_table(schema: str, name: str) -> Table | None:
 
 def _orders(relation: Relation, columns: list[Column], indexes: list[_Index]) -> list[tuple[str, ...]]:
     """The keys of the pages: each index, made unique by the grain. None where rows cannot be told apart."""
+    # A NULL compares with nothing: no page would go on behind it.
     usable = [index for index in indexes if index.is_required]
     is_there = set(relation.grain) <= {column.name for column in columns}  # dbt's project may be newer than its view
     grain = (relation.grain if is_there else []) or next((index.columns for index in usable if index.is_unique), [])

@@ -81,6 +81,7 @@ def day(request: HttpRequest, day: str) -> HttpResponse:
         raise Http404 from None
     text = request.GET.get("after", "")
     after = parse_entry_place(text)
+    # `fromisoformat` takes 20241105, too: a day has one address.
     if day != chosen_day.isoformat() or not date(1900, 1, 2) <= chosen_day <= now.date() or (text and after is None):
         raise Http404
     start, end = gateway.day_bounds(chosen_day, now=now)

@@ -77,6 +77,7 @@ def article(request: HttpRequest) -> HttpResponse:
     context = {
         "clock": clock,
         "article": newest,
+        # A feed may give any scheme, `javascript:` among them.
         "is_link": (newest.url or "").startswith(("https://", "http://")),
         "versions": list(
             zip(versions, diff_versions([f"{v.title}\n{v.summary or ''}" for v in versions]), strict=True)

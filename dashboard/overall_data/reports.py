@@ -53,6 +53,7 @@ def filing(request: HttpRequest) -> HttpResponse:
     context = {
         "clock": clock,
         "filing": versions[0],
+        # An archive's list may give any scheme, `javascript:` among them.
         "is_link": (versions[0].url or "").startswith(("https://", "http://")),
         "versions": list(zip(versions, diff_versions([_words(version) for version in versions]), strict=True)),
         "fetch": fetch,

@@ -30,6 +30,7 @@ def draw(graph: Graph, planes: Mapping[int, str], address: Callable[[str], str],
     width, height = len(columns) * COLUMN, TOP + max(heights.values(), default=0) * ROW + DIP
     lines = (
         _line(corners[edge.first], corners[edge.target], "edge ahead" if edge.look_ahead else "edge")
+        # Those that look ahead come last, over the others.
         for edge in sorted(graph.edges, key=lambda edge: edge.look_ahead)
     )
     path = '<path class="{0}" d="M{1} {2}c{3} {4} {5} {6} {7} {8}"/>'

@@ -106,6 +106,7 @@ def relations(request: HttpRequest) -> HttpResponse:
     late = [edge for edge in edges if edge.look_ahead]
     sentence = _sentence(graph, shown, edges)
     last = graph.index_of(after) if (after := read_text(request, "after")) else None
+    # The node may be hidden now: what is behind its place is shown.
     rest = shown if last is None else shown[bisect_right(shown, last) :]
     context = {
         "filters": filters,

@@ -74,6 +74,7 @@ def _as_file(request: HttpRequest, query: str, name: str, what: str) -> HttpResp
         return said_too_slow(gateway.EXPORT_SECONDS)
     except gateway.TooManyExports:
         return too_many_exports()
+    # The name goes into a header, and becomes that of a file.
     safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in name)
     is_query = "query" in request.GET
     return file_response(sql if is_query else to_csv(*found), f"{safe}-{what}", "sql" if is_query else "csv", as_of)

@@ -55,7 +55,9 @@ def band_chart(figures: ReturnFigures, name: str, opened_at: datetime) -> SafeSt
         "account": figures.growth,
     }
     lines: dict[str, list[float | None]] = {
-        kind: [0.0, *(growth - 1 for growth in values)] for kind, values in curves.items()
+        # All of them begin at the opening, before the first session has ended.
+        kind: [0.0, *(growth - 1 for growth in values)]
+        for kind, values in curves.items()
     }
     title = _("%(name)s: return %(own)s; of the resamples between %(lower)s and %(upper)s") % {
         "name": name,

@@ -115,6 +115,7 @@ def _actions(item: Automation) -> list[str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def automation_act(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     """Confirm, then run a schedule now, or pause or resume a schedule or sensor."""
+    # Sent again, it finds changed what it has changed itself.
     if request.method == "POST" and (before := sent_before(request, kind, name)):
         return before
     try:
@@ -156,6 +157,7 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_act(request: HttpRequest, run_id: str, kind: str) -> HttpResponse:
     """Confirm, then cancel a run or launch it once more."""
+    # Sent again, it finds changed what it has changed itself.
     if request.method == "POST" and (before := sent_before(request, kind, run_id)):
         return before
     try:

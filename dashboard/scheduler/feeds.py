@@ -92,5 +92,6 @@ def _event(entry: Entry) -> CalendarEvent:
 
 
 def _meeting(one: Occurrence) -> CalendarEvent:
+    # Each time of a repeated event is an entry of its own.
     uid = f"{one.starts_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{one.meeting.uid}"
     return CalendarEvent(uid, one.starts_at, one.ends_at, one.meeting.title, one.meeting.text, "event")

@@ -37,6 +37,7 @@ def write_calendar(events: Iterable[CalendarEvent], *, name: str, now: datetime)
 
 
 def _event_lines(event: CalendarEvent, now: datetime) -> list[str]:
+    # An end has to be later than its beginning (section 3.8.2.2).
     ends = [f"DTEND:{_instant(event.ends_at)}"] if event.ends_at and event.ends_at > event.starts_at else []
     return [
         "BEGIN:VEVENT",
@@ -47,6 +48,7 @@ def _event_lines(event: CalendarEvent, now: datetime) -> list[str]:
         f"SUMMARY:{escape(event.summary)}",
         f"DESCRIPTION:{escape(event.description)}",
         f"CATEGORIES:{escape(event.category)}",
+        # It makes nobody busy.
         "TRANSP:TRANSPARENT",
         "END:VEVENT",
     ]
@@ -63,7 +65,9 @@ def fold(line: str) -> Iterator[bytes]:
     """A line in pieces of at most 75 octets, each after the first begins with a blank (section 3.1)."""
     piece = b""
     for letter in line:
+        # A lone surrogate is no UTF-8.
         octets = letter.encode("utf-8", "replace")
+        # By letters: no cut falls inside of one.
         if len(piece) + len(octets) > LINE_OCTETS:
             yield piece
             piece = b" "

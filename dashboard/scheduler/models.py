@@ -79,4 +79,5 @@ class CalendarFeed(models.Model):
 
 
 def _hashed(token: str) -> str:
+    # A token is 256 random bits: a plain hash of it gives nothing to guess by.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -110,6 +110,7 @@ def _mover(found: Automation, cron: str, *, by: str, form: MoveForm) -> Act:
             gateway.reload_location()
             run_id = gateway.launch_ops(tags)
         except (DagsterDown, DagsterRefused) as error:
+            # They are in force already: that Dagster does not answer takes nothing back.
             return Outcome(f"in force; Dagster's pages and the agenda show it later: {error}")
         return Outcome("in force", (run_id,))
 

@@ -136,6 +136,7 @@ def request_page(request: HttpRequest, key: UUID) -> HttpResponse:
     row = get_object_or_404(DagsterRequest, key=key)
     runs: list[DagsterRun] = []
     backfill, down = None, ""
+    # The others launch nothing.
     if row.state != FAILED and row.kind not in ("pause", "resume", "cancel"):
         try:
             runs = read_runs_of_request(str(row.key), SHOWN_RUNS)

@@ -61,6 +61,7 @@ def give_credits(request: HttpRequest) -> HttpResponse:
         credits.give(given["person"], given["amount"], by=person_of(request), at=settings().now(), **words)
         messages.success(request, _("Given."))
         return redirect("shop_credits")
+    # The bytes of a bundle are not read for a list.
     rows = Credit.objects.select_related("person", "item").defer("item__body").order_by("-id")[:SHOWN_CREDITS]
     return render(request, "shop/credits.html", {"form": form, "rows": rows}, status=400 if form.is_bound else 200)
 

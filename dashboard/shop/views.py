@@ -63,6 +63,7 @@ def seen_item(request: HttpRequest, item_id: int) -> Item:
     Raises:
         Http404: there is none, or none for this person.
     """
+    # A larger number is no bigint, and the id of nothing.
     known = Item.objects.select_related("owner").filter(pk=min(item_id, LARGEST_ID))
     found: Item | None = known.first()
     if found is None or not found.is_seen_by(person_of(request)):
@@ -146,6 +147,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def _save_draft(person: User, form: UploadForm) -> Item | None:
     """The item of a form; None, with a word in the form, where it cannot be one."""
     key, bundle = form.cleaned_data["key"], form.bundle
+    # The same form again is the same item.
     before: Item | None = Item.objects.filter(key=key, owner=person, sha256=bundle.sha256).first()
     if before is not None:
         return before
@@ -182,6 +184,7 @@ def state(request: HttpRequest, item_id: int) -> HttpResponse:
     if to not in allowed:
         raise Http404
     with transaction.atomic():
+        # Two tabs may send it at once: one waits, and finds it done.
         locked = Item.objects.select_for_update().get(pk=found.pk)
         if locked.state in allowed[to]:
             locked.state = to

@@ -110,6 +110,7 @@ def live_approve(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("That request waits no more."))
     elif found.requested_by == _name(request) and not settings().live_one_person:
         messages.error(request, _("Another person has to approve what you asked for."))
+    # Who approves alone types the name, so that it is no slip of the finger.
     elif found.requested_by == _name(request) and request.POST.get("name") != found.wallet:
         messages.error(request, _("Type the name of the wallet as it is written. Nothing was approved."))
     elif found.requested_by in _related_names(request):

@@ -41,6 +41,7 @@ class Account:
         if position * signed >= 0:
             self.costs[asset] = cost + signed * price
         elif abs(signed) <= abs(position):
+            # What closes takes out its part of the cost, whatever the price is.
             self.costs[asset] = cost + cost * signed / position
         else:
             self.costs[asset] = (position + signed) * price

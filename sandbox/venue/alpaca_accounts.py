@@ -57,6 +57,7 @@ def close_all_positions(call: Call) -> Reply:
     """`DELETE /v2/positions`: a market order for each position; `cancel_orders=true` first cancels all orders."""
     if call.query.get("cancel_orders", "").lower() == "true":
         cancel_all(call)
+        # What the orders hold back has to be free before it can be sold.
         execution.advance(call.exchange)
     rows = []
     for instrument in call.exchange.rules.instruments.values():

@@ -52,6 +52,7 @@ class AlpacaApi:
     host = HOST
 
     def __init__(self, now: Callable[[], datetime], prices: PriceSource) -> None:
+        # By the time: a venue that is started anew gives no id a second time.
         first_id = int(now().timestamp() * 1000)
         rules = Rules(
             instruments=stocks(),
@@ -89,6 +90,7 @@ class AlpacaApi:
     def authorized(self, key: str, secret: str) -> Account | None:
         """Return the account of a key pair, or None."""
         account = self.exchange.accounts.get(key)
+        # As bytes: of texts `compare_digest` takes ASCII only.
         return account if account and hmac.compare_digest(account.secret.encode(), secret.encode()) else None
 
     def over_limit(self, request: Request, limiter: Limiter) -> tuple[int, Mapping[str, str]]:

@@ -81,6 +81,7 @@ def order_document(exchange: Exchange, order: Order, *, nested: bool = False) ->
         "hwm": _plain_if(order.high_water),
         "subtag": None,
         "source": None,
+        # Alpaca ends an order that is good till cancelled after 90 days.
         "expires_at": _stamp_if(ticket.time_in_force is TimeInForce.GTC, order.created_at + timedelta(days=90)),
     }
 

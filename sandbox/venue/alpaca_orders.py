@@ -100,6 +100,7 @@ def query_time(call: Call, name: str) -> datetime | None:
     if not call.query.get(name):
         return None
     try:
+        # A `+` that was not escaped arrives as a space.
         moment = datetime.fromisoformat(call.query[name].replace(" ", "+"))
     except ValueError:
         raise OrderRefused(Reason.INVALID, f"invalid {name}: expected RFC 3339") from None

@@ -19,6 +19,7 @@ def advance(exchange: Exchange) -> None:
     """Advance the venue to now. Idempotent while neither the clock, the market nor a request changes anything."""
     now = exchange.now()
     symbols = [symbol for symbol, count in exchange.symbols.items() if count]
+    # Without a working order an instrument is forgotten: prints of before an order do not fill it.
     exchange.seen_until = {symbol: exchange.seen_until.get(symbol, now) for symbol in symbols}
     if exchange.session_is_open:
         _match_prints(exchange, symbols, now)
@@ -34,6 +35,7 @@ def advance(exchange: Exchange) -> None:
 
 def hold_price(exchange: Exchange, symbol: str, price: Decimal, size: Decimal | None = None) -> None:
     """Hold an instrument at a price; at most `size` trades there (None: unlimited)."""
+    # What has traded before is matched at its own prices first.
     advance(exchange)
     exchange.manual_prices[symbol] = Book(price, size)
     advance(exchange)
@@ -42,12 +44,14 @@ def hold_price(exchange: Exchange, symbol: str, price: Decimal, size: Decimal | 
 def release_price(exchange: Exchange, symbol: str) -> None:
     """Return an instrument to its price source."""
     if exchange.manual_prices.pop(symbol, None) is not None:
+        # Prints of the time that it was held are not matched.
         exchange.seen_until[symbol] = exchange.now()
 
 
 def open_session(exchange: Exchange) -> None:
     """Open the trading session and route the queued orders."""
     exchange.session_is_open = True
+    # Prints of the time that it was closed are not matched.
     exchange.seen_until.clear()
     advance(exchange)
 
@@ -107,6 +111,7 @@ def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
     due, exchange.replacements = exchange.replacements, []
     for replacement in due:
         old, new = replacement.old, replacement.new
+        # What was filled since it was asked for is not asked for again.
         left = (new.ticket.quantity or Decimal(0)) - (old.filled - replacement.filled_at_request)
         if old.is_finished or left <= 0:
             _end(exchange, new, Status.REJECTED, "cancelled", now)
@@ -165,6 +170,7 @@ def _fillable(exchange: Exchange, order: Order, price: Decimal, book: Book) -> D
     quantity = wanted if book.available is None else min(wanted, floor_to(book.available, step))
     if order.ticket.time_in_force is TimeInForce.FOK:
         return quantity if quantity == wanted else Decimal(0)
+    # Of whole shares whole ones are filled.
     unit = step if quantity != quantity.to_integral_value() else Decimal(1)
     if quantity <= unit:
         return quantity
@@ -201,6 +207,7 @@ def _fill(exchange: Exchange, order: Order, price: Decimal, quantity: Decimal, a
     exchange.fills.append(fill)
     if rest <= 0:
         exchange.finish(order, Status.FILLED, "filled", at)
+    # A fill takes back nothing that is pending.
     elif order.status not in (Status.PENDING_CANCEL, Status.PENDING_REPLACE):
         order.status = Status.PARTIALLY_FILLED
     exchange.emit("fill" if order.is_finished else "partial_fill", order, at, fill)

@@ -148,6 +148,7 @@ class Faults:
         for rule in self.rules:
             if rule.kind is not kind or operation not in rule.operations or rule.times == 0:
                 continue
+            # A rule that always strikes takes no number: the others draw the same with it.
             if rule.chance < 1 and self.draw(kind) >= rule.chance:
                 continue
             if rule.times is not None:
@@ -174,6 +175,7 @@ class Faults:
         """Whether a finished order's client id is forgotten: once it is, for good."""
         for rule in self.rules if order_number not in self.forgotten else ():
             is_in_force = rule.kind is Fault.FORGET_CLIENT_ID and rule.times != 0
+            # By the order's number: it is the same whenever it is asked.
             if is_in_force and uniform(self.seed, rule.kind, "of", order_number) < rule.chance:
                 self.forgotten.add(order_number)
                 rule.times = rule.times and rule.times - 1

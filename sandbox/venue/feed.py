@@ -26,6 +26,7 @@ class Feed:
     def send(self, message: Message, seconds: float = 0.0) -> None:
         """Queue a message, due in `seconds`."""
         self.sequence += 1
+        # Of two that are due at once the one that was sent first comes first.
         heapq.heappush(self.pending, (self.clock() + timedelta(seconds=seconds), self.sequence, message))
         self.wake()
 

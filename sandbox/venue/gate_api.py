@@ -125,6 +125,7 @@ class GateApi:
         timestamp = headers.get("timestamp", "")
         lines = [
             "\n".join([request.method, f"/{request.path}", query, hashed, timestamp])
+            # Some clients sign the query as it is sent, others as it is decoded.
             for query in (request.query, unquote(request.query))
         ]
         if not any(_is_signed(account, line, headers.get("sign", "")) for line in lines):

@@ -39,6 +39,7 @@ def cancel(call: Call) -> Reply:
     order = _find(call)
     order_entry.request_cancel(call.exchange, order)
     execution.advance(call.exchange)
+    # It may have been filled first.
     if order.status is not Status.CANCELED:
         raise OrderRefused(Reason.FINISHED, "Order already closed", status=order.status.value)
     return json_reply(order_document(call.exchange, order))

@@ -49,6 +49,7 @@ class InProcessAdapter(BaseAdapter):
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
         with self._one_at_a_time:
             outcome = self._venues[host].handle(Request(request.method or "GET", path, str(parts.query), headers, body))
+        # Of a pair the second is the time for the reply.
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
         if outcome.reply is None or (patience is not None and outcome.delay > patience):
             self._wait(patience if patience is not None else outcome.delay)

@@ -21,6 +21,7 @@ def add_legs(exchange: Exchange, order: Order) -> None:
     for ticket in _exits(order.ticket, with_profit=not is_oco):
         client_id = exchange.rules.default_client_id(len(exchange.orders) + 1)
         leg = exchange.add(order.account, replace(ticket, client_order_id=client_id))
+        # The stop of an OCO order has no entry to wait for.
         leg.status, leg.parent, leg.is_active = Status.HELD, order.id, is_oco
         order.legs.append(leg.id)
     group = [*([order.id] if is_oco else []), *order.legs]

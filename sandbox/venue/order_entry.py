@@ -102,6 +102,7 @@ def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: 
         raise OrderRefused(Reason.INVALID, f"amount must exceed what is filled, {plain(order.filled)}")
     rest = changed(ticket, quantity=ticket.quantity - order.filled)
     check_spot(exchange, exchange.accounts[order.account], instrument, rest, ticket.limit_price, order)
+    # It may trade at once again: as a taker, at any price.
     order.ticket, order.amend_text, order.is_resting, order.idle_price = ticket, text, False, None
     exchange.changed[order.id] = order
     exchange.emit("amended", order, exchange.now())

@@ -52,6 +52,7 @@ class TapePrices:
         pair, first, last = PAIRS[symbol], microseconds(since) + 1, microseconds(until)
         if last < first:
             return []
+        # Both ends may lie inside of a day.
         most = ((last - first) // DAY + 2) * TRADES_PER_DAY
         trades = trades_newest_first(self.seed, pair, since=first, until=last, skip=0, count=most)
         return [Print(EPOCH + timedelta(microseconds=trade.time), _price(pair, trade)) for trade in reversed(trades)]

@@ -170,6 +170,7 @@ class Venue:
         self._buffer, fills = [], len(self.exchange.fills)
         execution.advance(self.exchange)
         messages, self._buffer = self._buffer, None
+        # Fills stay in their order, and so do the others.
         for _, feed, message in sorted(messages, key=lambda entry: entry[0]):
             feed.send_with_faults(message, self.faults)
         return len(self.exchange.fills) > fills

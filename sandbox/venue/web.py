@@ -86,6 +86,7 @@ class VenueServer:
         self.log_request(scope, outcome.reply.status if outcome.reply else NO_ANSWER)
         if outcome.reply is None:
             await _leave_waiting(outcome.delay, receive)
+            # No end of HTTP's: the client finds the connection broken.
             connection(send).abort()
             return
         await asyncio.sleep(outcome.delay)
@@ -129,6 +130,7 @@ async def _send_while_connected(feed: Feed, socket: WebSocket, woken: asyncio.Ev
     """Send what is due; close the connection when a fault has ended the stream."""
     with suppress(WebSocketDisconnect):
         while feed.is_open:
+            # Before what is due is taken: what comes meanwhile wakes it again.
             woken.clear()
             await _send(feed.due(), socket)
             with suppress(TimeoutError):

@@ -52,6 +52,7 @@ def block_indices(
     else:
         begins = np.broadcast_to(columns % max(1, round(block_length)) == 0, (samples, n))
     begun_at = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
+    # One for each place, though only those where a block begins are used: it takes no loop.
     starts = rng.integers(0, n, (samples, n))
     return (np.take_along_axis(starts, begun_at, axis=1) + columns - begun_at) % n
 
@@ -158,6 +159,7 @@ def _figures(returns: Floats, periods_per_year: float) -> Floats:
     equity: Floats = np.cumprod(1.0 + returns, axis=1, dtype=np.float64)
     spread = np.std(returns, axis=1, ddof=1, dtype=np.float64)
     sharpe: Floats = np.full(len(returns), np.nan)
+    # What is smaller is rounding, no variation.
     np.divide(np.mean(returns, axis=1), spread, out=sharpe, where=spread > 4 * EPSILON)
     return np.column_stack((equity[:, -1], sharpe * np.sqrt(periods_per_year), _depth(equity, 1.0)))
 

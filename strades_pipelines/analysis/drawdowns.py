@@ -61,6 +61,7 @@ def stretches(below: Floats) -> list[tuple[int, int]]:
     """(row of the peak, row of the recovery or the last row) of each stretch of drawdowns under 0."""
     under = np.concatenate(([False], below < 0, [False])).astype(np.int8)
     starts, ends = np.flatnonzero(np.diff(under) == 1), np.flatnonzero(np.diff(under) == -1)
+    # The row before the first one under a peak is the peak.
     return [(int(a) - 1, min(int(b), len(below) - 1)) for a, b in zip(starts, ends, strict=True)]
 
 

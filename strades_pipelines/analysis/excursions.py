@@ -52,7 +52,9 @@ def _rows(bars: Bars, entry_time: Ints, exit_time: Ints, is_open: Bools) -> tupl
 
 def _over(extreme: np.ufunc, values: Floats, start: Ints, end: Ints, nothing: float) -> Floats:
     """The extreme of each values[start:end]; `nothing` where that is empty. The ranges follow one another."""
+    # A range may end behind the last row, and `reduceat` takes rows only.
     padded = np.append(values, nothing)
     rows = np.column_stack((start, end)).ravel()
+    # Every other one is what lies between two ranges.
     found = extreme.reduceat(padded, rows)[::2]
     return np.where(start < end, found, nothing)

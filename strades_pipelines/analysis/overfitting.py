@@ -47,6 +47,7 @@ def probability_of_overfitting(returns: npt.ArrayLike, blocks: int = 16) -> Over
     _check(matrix, blocks)
     matrix = matrix[len(matrix) % blocks :]
     centre = matrix.mean(axis=0)
+    # Around the mean: of squares of large numbers the difference loses its digits.
     parts = (matrix - centre).reshape(blocks, -1, matrix.shape[1])
     sums, squares = parts.sum(axis=1), np.square(parts).sum(axis=1)
     choices = np.array([np.isin(np.arange(blocks), half) for half in combinations(range(blocks), blocks // 2)])
@@ -95,6 +96,7 @@ def _sharpe(chosen: Floats, sums: Floats, squares: Floats, centre: Floats, n: in
     shift = chosen @ sums / n
     variance = (chosen @ squares - n * shift**2) / (n - 1)
     result = np.zeros_like(variance)
+    # What is smaller is rounding, no variation.
     np.divide(shift + centre, np.sqrt(np.maximum(variance, 0)), out=result, where=variance > 1e-30)
     return result
 

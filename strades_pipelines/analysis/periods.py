@@ -44,5 +44,6 @@ def years(times: Ints) -> float:
 
 def daily(times: Ints, equity: Floats) -> tuple[Ints, Floats]:
     """The last valuation of each UTC day: what bootstraps and charts of a long intraday run are made from."""
+    # Behind the last row another day begins.
     last = np.flatnonzero(np.diff(times // DAY, append=np.iinfo(np.int64).max))
     return times[last], equity[last]

@@ -126,6 +126,7 @@ def alpha_beta(
     centred = market - np.mean(market)
     beta = float(centred @ own / (centred @ centred))
     growth = 1.0 + float(np.mean(own - beta * market))
+    # e ** 710 is more than a float holds.
     exponent = periods_per_year * np.log(growth) if growth > 0 else np.nan
     return (float(np.expm1(exponent)) if exponent < 700 else np.nan), beta
 
@@ -139,6 +140,7 @@ def monthly_returns(times: Ints, equity: Floats, start: float | None = None) -> 
     if len(times) == 0:
         return []
     months = times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    # Behind the last row another month begins.
     last = np.flatnonzero(np.diff(months, append=np.iinfo(np.int64).max))
     base = equity[:1] if start is None else [start]
     result = simple_returns(np.concatenate((base, equity[last])))

@@ -35,14 +35,18 @@ def stability(grid: npt.ArrayLike) -> Stability:
     values = np.asarray(grid, np.float64)
     if not np.any(np.isfinite(values)):
         raise ValueError("grid: expected a result, was none")
+    # Outside of the grid nothing was run: a set at its edge has fewer neighbours.
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 1, constant_values=np.nan), (3,) * values.ndim)
     around = windows.reshape(*values.shape, -1)
+    # The middle of a window is the set itself.
     others = np.delete(around, around.shape[-1] // 2, axis=-1)
     neighbours, smoothed = _mean(others), _mean(around)
     degradation = np.full(values.shape, np.nan)
     np.divide(values - neighbours, np.abs(values), out=degradation, where=values != 0)
+    # `nanmin` warns where all are nan.
     worst = np.min(np.where(np.isnan(others), np.inf, others), axis=-1)
     worst[np.isinf(worst)] = np.nan
+    # A set that was not run is no plateau.
     smoothed[np.isnan(values)] = np.nan
     return Stability(values, neighbours, worst, degradation, _peak(values), _peak(smoothed))
 

@@ -107,6 +107,7 @@ def _account_figures(times: Ints, valued: Floats, equity: Floats, risk_free: flo
     """Figures of the equity curve: `valued` as it was valued, `equity` from the start value on (`from_start`)."""
     growth = returns.cagr(equity, periods.years(times))
     depth = drawdowns.max_drawdown(equity)
+    # The start has no time of its own: it stands at the first valuation's.
     since = times if len(equity) == len(times) else np.concatenate((times[:1], times))
     bars, days = drawdowns.longest_drawdown(since, equity)
     return {
@@ -143,6 +144,7 @@ def _exposure_figures(
         same_length(times=times, exposure=held)
     return {
         "exposure": mean(held),
+        # What is not known would count as out of the market: nan is not above 0.
         "time_in_market": mean(np.where(np.isnan(held), np.nan, np.abs(held) > 0)),
         "turnover": turnover(times, equity, fills),
         "fills": len(fills) if fills is not None else np.nan,

@@ -52,12 +52,14 @@ def mention_words(symbol: str, names: Iterable[str]) -> list[str]:
     """
     plain = {SUFFIX.sub("", name.split(",")[0]) for name in names}
     words = {re.split("[_-]", symbol)[0], *(name for name in plain if len(name) > 2)}
+    # A single letter is in any text.
     return sorted(word for word in words if len(word) > 1)
 
 
 def mention(symbol: str, names: Iterable[str]) -> re.Pattern[str]:
     """What finds a listing in a text: one of its `mention_words`, as whole words in their own case."""
     found = "|".join(re.escape(word) for word in mention_words(symbol, names))
+    # Without words nothing is found: an empty pattern finds everything.
     return re.compile(rf"(?<!\w)(?:{found})(?!\w)" if found else r"(?!)")
 
 

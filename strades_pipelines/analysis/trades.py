@@ -78,6 +78,7 @@ def round_trips(
     if not found:
         return no_trades()
     trades = Trades(**{field.name: np.concatenate([getattr(x, field.name) for x in found]) for field in fields(Trades)})
+    # `lexsort` sorts by its last key first.
     return trades.take(np.lexsort((trades.entry_time, trades.exit_time, trades.is_open)))
 
 

@@ -46,6 +46,7 @@ class Trial:
     def key(self) -> str:
         """SHA-256 of data, code, parameters and options, which identify the trial."""
         identity = [self.data_hash, self.code_hash, dict(self.parameters), dict(self.options)]
+        # Sorted: in which order parameters were given makes no other trial.
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -116,6 +117,7 @@ def _plain(value: Any) -> Any:
 
 def _write(file: Path, text: str) -> None:
     with file.open("a+b") as opened:
+        # A line that a crash cut short must not spoil the next one.
         if opened.tell() and not _ends_with_newline(opened.fileno()):
             text = "\n" + text
         opened.write(text.encode())

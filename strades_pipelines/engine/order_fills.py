@@ -104,6 +104,7 @@ class OrderFills:
         """Fill what the bar fills, each order in its turn; see `SimulatedBroker.turn`."""
         state = self.state
         account = state.account
+        # Orders may change now: a band is kept again only where none does.
         self.quiet_bands.forget(bar.i)
         first = NEVER
         changes = False
@@ -123,6 +124,7 @@ class OrderFills:
             if source == OF_BAR:
                 self.quiet_bands.keep(bar)
             return
+        # A fill may give another order a later turn: each step looks at all of them.
         for step in range(first, NEVER):
             for q in range(account.count):
                 order = account.orders[account.queue[q]]
@@ -238,6 +240,7 @@ class OrderFills:
             order = account.orders[account.queue[q]]
             price = order.unpaid_price
             i = order.i
+            # NaN, where nothing is to be paid, is not itself.
             if order.state == OPEN and price == price:
                 order.unpaid_price = UNSET
                 order.turn = AT_OPEN

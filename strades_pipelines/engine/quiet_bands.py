@@ -31,6 +31,7 @@ class QuietBands:
             return True
         low = self.low[bar.i]
         high = self.high[bar.i]
+        # At a bound an order may be filled.
         return not (low < bar.low and bar.high < high and low < bar.open < high)
 
     def keep(self, bar: Bar) -> None:

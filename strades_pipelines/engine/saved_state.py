@@ -47,6 +47,7 @@ def restore(obj: object, saved: Any, *, without: Collection[str] = ()) -> None:
     try:
         _Restorer(without).restore_object(obj, saved, "")
     except NotRestorable:
+        # It is a ValueError itself.
         raise
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise NotRestorable(f"{type(error).__name__}: {error}") from None
@@ -79,6 +80,7 @@ class _Saver:
             return value
         if cls is tuple:
             return {"tuple": self._save_all(value, place)}
+        # All of them live while it is saved: no `id` is given twice.
         if id(value) in self._places:
             return {"same": self._places[id(value)]}
         self._places[id(value)] = place

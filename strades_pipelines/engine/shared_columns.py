@@ -38,5 +38,6 @@ class SharedColumns:
         made = make()
         with self._lock:
             if key in self._held:
+                # Another thread has made them meanwhile: they are held, and counted, once.
                 self._left += size
             return self._held.setdefault(key, made)

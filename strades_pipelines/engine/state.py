@@ -78,6 +78,7 @@ class EngineState:
         held = account.position[i]
         after = held + quantity
         lot = self.gate.lot[i]
+        # Beyond 2 ** 53 lots a float does not tell one from the next.
         if lot > 0.0 and abs(after) < 9.0e15 * lot:
             whole = multiple(math.floor(after / lot + 0.5), lot)
             if abs(after - whole) < 1e-6 * lot:
@@ -89,6 +90,7 @@ class EngineState:
         elif held * quantity >= 0.0:
             account.average[i] = (account.average[i] * abs(held) + price * abs(quantity)) / (abs(held) + abs(quantity))
         elif held * after < 0.0:
+            # Through zero: what is left was opened at this price.
             account.average[i] = price
         account.cash -= cost
         account.position[i] = after

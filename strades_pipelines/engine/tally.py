@@ -27,6 +27,7 @@ class Tally:
         self.equity = equity
         if equity > self.peak:
             self.peak = equity
+            # A fall below it is the deepest: most instants need no division.
             self.floor = equity * (1.0 - self.drawdown)
         elif equity < self.floor:
             self.drawdown = 1.0 - equity / self.peak

@@ -157,6 +157,7 @@ class Targets:
         held = account.position[i]
         if held + quantity < 0.0 and not state.gate.allow_short:
             return BELOW_ZERO
+        # What closes a position is never held back.
         if is_exit(held, quantity):
             account.pending_reserved[i] = self.cash_rules.reserved_by_sale(i, quantity)
             return ACCEPTED
@@ -185,6 +186,7 @@ class Targets:
         if quantity <= 0.0 or not self.state.gate.is_cash_account or (held < 0.0 and held + quantity <= 0.0):
             return quantity
         cash = account.cash
+        # What other orders reserve is not there for this one.
         account.cash -= account.reserved
         if self.cash_rules.is_overdrawn(i, quantity, price) and not self.cash_rules.may_be_paid_later(i):
             quantity = self.cash_rules.affordable(i, quantity, price)

@@ -67,6 +67,7 @@ class Swept:
         done = [k for k, outcome in enumerate(self.outcomes) if outcome.skipped is None]
 
         def key(k: int) -> tuple[bool, float]:
+            # nan has no order: sets without the figure come last.
             value = self.figure(self.outcomes[k], self.sort)
             return (math.isnan(value), -better * value if not math.isnan(value) else 0.0)
 

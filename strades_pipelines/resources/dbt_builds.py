@@ -83,6 +83,7 @@ class Build:
         """Keep the results of a build in which everything passed, of each layer that is whole in it, and commit."""
         for layer, nodes in self.whole.items():
             own = [result for result in results if result.node_id in nodes]
+            # What was skipped has no result: the layer is not whole.
             if {result.node_id for result in own} == nodes:
                 kept = Jsonb([{"event": result.event, "rows": result.rows} for result in own])
                 row = {"layer": layer, "build_id": build_id, "project": self.project, "results": kept}
@@ -94,6 +95,7 @@ def begin_build(connection: Connection, layers: Sequence[str]) -> str:
     """Forget the results of these layers, and commit; returns the id of the build that begins."""
     build_id = uuid4().hex
     with connection.cursor() as cursor:
+        # In one order: of two builds one waits, and neither for the other.
         cursor.executemany(BEGIN, [(layer, build_id) for layer in sorted(layers)])
     connection.commit()
     return build_id

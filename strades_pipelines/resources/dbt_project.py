@@ -74,6 +74,7 @@ def ensure_manifest(into: Path | None = None) -> Path:
     stamp, wanted = place / "fingerprint", fingerprint()
     with FileLock(place / "lock"):
         if not stamp.exists() or stamp.read_text() != wanted:
+            # A parse that is killed must leave nothing that passes for one.
             stamp.unlink(missing_ok=True)
             invoke(["parse", "--no-partial-parse"], url=None, target=place).check()
             stamp.write_text(wanted)

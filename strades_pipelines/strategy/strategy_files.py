@@ -126,6 +126,7 @@ def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
         content = read_regular(path, most_bytes=MOST_BYTES)
     except OSError as error:
         raise BadInput(f"{path}: expected a readable strategy file, found {error.strerror}") from None
+    # The same content may import other modules from beside it elsewhere.
     digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + content).hexdigest()[:16]
     name = f"strades_strategy_{digest}"
     if name in sys.modules and not fresh:
@@ -133,6 +134,7 @@ def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
     spec = spec_from_file_location(name, path)
     assert spec is not None
     module = module_from_spec(spec)
+    # While it runs, too: `dataclass` looks its module up there.
     sys.modules[name] = module
     try:
         with _beside(path.resolve().parent) as others:
@@ -140,6 +142,7 @@ def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
             exec(compile(content, str(path), "exec"), vars(module))
         STATES[name] = ModuleState([module, *others])
     except BaseException as error:
+        # A file may also end by `sys.exit`, which is no Exception.
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise

@@ -10,6 +10,7 @@ def write_whole(file: Path, content: bytes) -> None:
     with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
         try:
             part.write(content)
+            # What is in Python's buffer would be missing under the name.
             part.flush()
             os.chmod(part.name, 0o644)  # a temporary file is its owner's alone
             os.replace(part.name, file)

@@ -43,6 +43,7 @@ def live(context: template.Context, content: str, news: str = "") -> SafeString:
         news: what a screen reader is told when it changes.
     """
     frame = "".join(render_to_string(f"partials/{name}.html", context.flatten()) for name in ("band", "halts_chip"))
+    # The templates have escaped both.
     part = context["request"].live_part = LivePart(mark_safe(content), news, mark_safe(frame))
     return render_to_string("partials/live.html", {"element": part.element, "seconds": SECONDS})
 

@@ -20,6 +20,7 @@ def notations(context: template.Context, kind: str, *keys: Any) -> dict[str, Any
     """
     subject = Subject(kind, "/".join(map(str, keys)))
     versions = list(versions_of(subject)[:MOST_VERSIONS])
+    # The newest come first: reversed, the newest of each author is what stays.
     newest = {version.author_id: version for version in reversed(versions)}
     return {
         "subject": subject,

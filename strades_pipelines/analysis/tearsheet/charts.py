@@ -49,6 +49,7 @@ def account(sheet: TearSheet) -> Chart:
 def months(sheet: TearSheet) -> Chart:
     """Returns by month, a row a year, the year's own at its end; the newest year on top."""
     years, grid = month_grid(sheet.times if sheet.sessions is None else sheet.sessions, sheet.equity, sheet.start)
+    # At least a percent: months of next to nothing are not painted as if they were much.
     limit = float(np.nanmax(np.abs(grid[:, :12]), initial=0.01))
     text = [["" if np.isnan(x) else f"{100 * x:.1f}" for x in row] for row in grid]
     heat = {

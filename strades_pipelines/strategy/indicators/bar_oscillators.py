@@ -108,6 +108,7 @@ class Vortex:
         if math.isnan(high + low + close):
             return self.value
         extent = self.range_average.update(self.range.update(high, low, close))
+        # NaN at the first bar, which the averages pass over.
         up = self.plus_average.update(abs(high - self.low))
         down = self.minus_average.update(abs(low - self.high))
         self.high = high

@@ -40,6 +40,7 @@ class Candles:
         """Take in the next bar and return its body, close - open."""
         if math.isnan(open + high + low + close):
             return self.value
+        # Counted no further: all that is asked is whether there are enough.
         if self.count < KEPT + 10:
             self.count += 1
         for k in range(KEPT - 1, 0, -1):
@@ -53,6 +54,7 @@ class Candles:
             self.nears[k] = self.nears[k - 1]
         self.bodies[0] = self.body_mean.value
         self.ranges[0] = self.range_mean.value
+        # It is of both shadows together.
         self.shadows[0] = self.shadow_mean.value / 2.0
         self.nears[0] = self.near_mean.value
         self.open[0] = open

@@ -182,6 +182,7 @@ class Ichimoku:
         i = self.index
         self.value = self.conversion_channel.update(high, low)
         self.base = self.base_channel.update(high, low)
+        # What was written `base` bars ago, before it is written over.
         self.span_a = self.ring_a[i]
         self.span_b = self.ring_b[i]
         self.past = self.closes[i]

@@ -75,6 +75,7 @@ class RollingMin:
         i += 1
         if i < self.length:
             self.index = i
+            # In this order a NaN of the first lap comes through.
             self.value = self.head if self.head < self.ring[i] else self.ring[i]
         else:
             self.value = self.head

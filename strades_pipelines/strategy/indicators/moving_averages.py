@@ -36,6 +36,7 @@ class Sma:
         if i < self.length:
             self.index = i
             self.head = head
+            # In the first lap this is NaN, and so is the mean.
             mean = (head + ring[i]) / self.length
         else:
             mean = head / self.length

@@ -74,6 +74,7 @@ class T3:
         self.length = whole("length of T3", length)
         v = between("factor of T3", factor, 0.0, 1.0)
         self.averages = [Ema(length) for _ in range(6)]
+        # The three times multiplied out.
         self.sixth = -v * v * v
         self.fifth = 3.0 * v * v + 3.0 * v * v * v
         self.fourth = -6.0 * v * v - 3.0 * v - 3.0 * v * v * v

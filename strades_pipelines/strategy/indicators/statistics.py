@@ -204,11 +204,13 @@ class Percentile:
     def __init__(self, length: int = 30, percent: float = 50.0) -> None:
         self.length = whole("length of Percentile", length)
         share = between("percent of Percentile", percent, 0.0, 100.0)
+        # Multiplied before it is divided: 0.07 * 100 is more than 7.
         self.rank = max(1, math.ceil(share * length / 100.0))
         self.value = math.nan
         self.count = 0
         self.index = 0
         self.ring = [math.nan] * length
+        # Free places come behind every value.
         self.ordered = [math.inf] * length
 
     @property

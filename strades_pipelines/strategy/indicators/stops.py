@@ -120,6 +120,7 @@ class SuperTrend:
         reach = self.multiplier * self.atr.update(high, low, close)
         if reach == reach:
             middle = (high + low) / 2.0
+            # Negated, so that a band that is NaN, at first, is set.
             if not (self.upper <= middle + reach and self.close <= self.upper):
                 self.upper = middle + reach
             if not (self.lower >= middle - reach and self.close >= self.lower):

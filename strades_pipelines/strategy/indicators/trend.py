@@ -43,6 +43,7 @@ class Adx:
         self.high = high
         self.low = low
         self.range_average.update(self.true_range.update(high, low, close))
+        # NaN at the first bar, which has none before it.
         if up == up:
             self.plus_average.update(up if up > down and up > 0.0 else 0.0)
             self.minus_average.update(down if down > up and down > 0.0 else 0.0)

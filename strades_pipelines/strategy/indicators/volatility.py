@@ -28,6 +28,7 @@ class TrueRange:
         previous = self.close
         self.close = close
         if previous == previous:
+            # With the last close among its prices the range is the greatest of the three.
             self.value = max(high, previous) - min(low, previous)
         return self.value
 
@@ -238,6 +239,7 @@ class Ulcer:
         """The sum of the squared drawdowns, from the oldest value to the newest."""
         highest = 0.0
         total = 0.0
+        # What is written over next is the oldest.
         place = self.index
         for _ in range(self.length):
             highest = max(highest, self.ring[place])

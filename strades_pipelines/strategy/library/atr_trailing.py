@@ -40,6 +40,7 @@ class AtrTrailing(Strategy):
         i = bar.i
         self.ranges[i].update(bar.high, bar.low, bar.close)
         gap = bar.close - self.means[i].update(bar.close)
+        # NaN before there is an average: nothing crosses then.
         if gap > 0.0 and self.gaps[i] <= 0.0 and account.position[i] == 0.0:
             account.order(i, self.size)
         self.gaps[i] = gap

@@ -41,6 +41,7 @@ class RiskParity(Strategy):
         if period != self.period and self.period != 0:
             total = 0.0
             for i in range(account.size):
+                # What has no deviation yet gets no part.
                 if self.deviations[i].value > 0.0:
                     total += 1.0 / self.deviations[i].value
             for i in range(account.size):

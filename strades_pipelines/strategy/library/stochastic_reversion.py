@@ -34,6 +34,7 @@ class StochasticReversion(Strategy):
         oscillator = self.oscillators[i]
         value = oscillator.update(bar.high, bar.low, bar.close)
         gap = value - oscillator.d
+        # NaN before there is an oscillator: nothing crosses then.
         if gap > 0.0 and self.gaps[i] <= 0.0 and value < self.low:
             account.target[i] = self.size
         elif gap < 0.0 and self.gaps[i] >= 0.0 and value > self.high:

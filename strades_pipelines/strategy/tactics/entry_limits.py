@@ -28,6 +28,7 @@ class CoolDown(Tactic):
     def on_fill(self, fill: Fill, account: Account) -> None:
         """Begin when a round trip ends with a loss."""
         if self.trips.add(fill, account) and self.trips.last < 0.0:
+            # `on_bar` takes one off before the strategy is asked at the same close.
             self.left[fill.i] = self.bars + 1
 
     def outcome(self, i: int, account: Account) -> int:
@@ -72,6 +73,7 @@ class MaxPositions(Tactic):
 
     def outcome(self, i: int, account: Account) -> int:
         """TOO_MANY_POSITIONS for an instrument that would be one too many."""
+        # More of what is held is no further position.
         if account.position[i] != 0.0:
             return ACCEPTED
         others = 0

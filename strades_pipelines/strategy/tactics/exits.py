@@ -41,6 +41,7 @@ class StopLoss(Exit):
 
     def is_reached(self, i: int, side: int, account: Account) -> bool:
         """Whether the close is so far against the position."""
+        # Prices may be below zero: a part of one counts by its size.
         return side * (account.price[i] - account.average[i]) <= -self.part * abs(account.average[i])
 
 

@@ -36,6 +36,7 @@ class Sizing(Tactic):
             if direction != 0:
                 amount = self.amount(i, account)
                 if self.whole and math.isfinite(amount):
+                    # What is whole but for rounding is whole.
                     amount = float(math.floor(amount + 1e-9))
                 if amount > 0.0:
                     self.units[i] = direction * amount
@@ -135,6 +136,7 @@ class VolatilityTarget(Sizing):
         if math.isnan(volatility):
             return 0.0
         percent = self.cap
+        # As a product: a volatility of 0 divides nothing.
         if volatility * self.cap > self.target:
             percent = self.target / volatility
         return self.of_equity(i, percent, account)

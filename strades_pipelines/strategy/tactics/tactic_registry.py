@@ -162,6 +162,7 @@ def _days(where: str, text: str) -> tuple[bool, ...]:
         if first not in DAYS or (last or first) not in DAYS:
             raise BadInput(f"{where}: days: expected {', '.join(DAYS)}, a range or several joined by +, was {text!r}")
         start = DAYS.index(first)
+        # A range may go over Sunday: `fri-mon`.
         for k in range((DAYS.index(last or first) - start) % 7 + 1):
             chosen[(start + k) % 7] = True
     return tuple(chosen)
