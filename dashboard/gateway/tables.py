@@ -57,7 +57,11 @@ RELATIONS = """
         coalesce((
             SELECT array_agg(a.attname::text) FROM pg_attribute AS a
             WHERE a.attrelid = c.oid AND a.atttypid = 'timestamptz'::regtype AND a.attnum > 0 AND NOT a.attisdropped
-        ), '{}') AS times
+        ), '{}') AS times,
+        coalesce((
+            SELECT array_agg(to_char(m.month, 'YYYY-MM') ORDER BY m.month) FROM records.cold_months AS m
+            WHERE m.relation = n.nspname || '.' || c.relname
+        ), '{}') AS cold_months
     FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(part.reltuples) FILTER (WHERE part.reltuples >= 0), -1)::bigint AS estimate,
@@ -96,6 +100,7 @@ class Relation:
     """A table or view. `estimate` is PostgreSQL's own count of rows, -1 where it has none; `size` in bytes.
 
     `parts` are the names of its partitions, of a table without any its own, and `pages` how many each has.
+    `cold_months` (2026-01) are those whose rows are in the cold store, ascending.
     """
 
     schema: str
@@ -109,6 +114,7 @@ class Relation:
     size: int | None
     key: list[str]
     times: list[str]
+    cold_months: list[str] = field(default_factory=list)
     said: Description = field(default_factory=Description)
 
     @property

@@ -1,7 +1,6 @@
 """Fetches with their bytes: those of streams with the frames that they are made of, cold ones too."""
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,7 +42,7 @@ def verify(connection: Connection, fetch_id: int) -> Row:
         "last_frame": None,
         **(read_row(connection, HOT_SPAN, fetch_id) or {}),
     }
-    faults = []
+    faults: list[str] = []
     if first_of_batch != fetch["first_frame"]:  # what is cold came before what is not
         try:
             faults = _take_cold_frames(connection, fetch)
@@ -80,7 +79,7 @@ def cold_frames(connection: Connection, fetch_id: int, last_received_at: datetim
     return rows
 
 
-def _take_cold_frames(connection: Connection, fetch: Row) -> Sequence[str]:
+def _take_cold_frames(connection: Connection, fetch: Row) -> list[str]:
     """Widen the fetch's span of frames to its cold ones; a fault where these are not the bytes that were parsed."""
     cold = cold_frames(connection, fetch["fetch_id"], fetch["fetched_at"])
     if not cold:

@@ -38,7 +38,7 @@ def open_psql(
 
 @app.command("hash")
 def print_hashes(as_json: Json = False) -> None:
-    """Print a hash of every table's content: databases with the same data print the same."""
+    """Print a hash of every table: databases with the same data print the same. Rows of cold months are in none."""
     from strades_pipelines.database.connection import create_databases
     from strades_pipelines.database.fingerprint import table_hashes
 

@@ -61,6 +61,13 @@ def read_revisions(
     return sorted(rows, key=lambda row: str(row["superseded_at"]), reverse=True)
 
 
+def cold_tables(connection: psycopg.Connection[Any], kind: str | None) -> list[str]:
+    """The tables of a kind, or of all, that have cold months, whose rows `read_revisions` does not see."""
+    found = connection.execute("SELECT DISTINCT relation FROM records.cold_months ORDER BY 1").fetchall()
+    tables = {target.table for name, target in TARGETS.items() if kind in (None, name)}
+    return [table for (table,) in found if table in tables]
+
+
 def _query(target: Target, of_instrument: bool) -> sql.Composed:
     def same(alias: str) -> sql.Composable:
         return sql.SQL(" AND ").join(

@@ -27,7 +27,7 @@ from strades_pipelines.operations.loading import load_files
 from strades_pipelines.operations.options import day, instant, listing_ids, stretch
 from strades_pipelines.operations.output import as_text, print_result, say, table
 from strades_pipelines.operations.reparsing import reparse
-from strades_pipelines.operations.revisions import read_revisions
+from strades_pipelines.operations.revisions import cold_tables, read_revisions
 from strades_pipelines.settings import settings
 
 
@@ -197,6 +197,12 @@ def show_revisions(
     prepare()
     with connect() as connection:
         rows = read_revisions(connection, kind=kind, instrument=instrument, stretch=asked, limit=limit)
+        cold = cold_tables(connection, kind)
+    if cold:
+        say(
+            f"{', '.join(cold)} have cold months: what took the place of a row of theirs is told once its month is back"
+            " (`strades archive` lists them, `strades archive MONTH --restore`)"
+        )
     lines = [
         {
             **row,

@@ -48,6 +48,12 @@ READABLE = """
 """
 
 
+COLD = """
+    INSERT INTO records.cold_months (relation, month, path, row_count, size, sha256, content_sha256, archived_at)
+    VALUES ('records.trades', %s, 'p', 1, 1, 's', 's', '2026-03-05')
+"""
+
+
 def page(client: "Client", path: str, status: int = 200) -> str:
     """The text of a page."""
     answer = client.get(path)
@@ -58,6 +64,19 @@ def page(client: "Client", path: str, status: int = 200) -> str:
 def keys_of(text: str) -> list[list[str]]:
     """The keys of the rows of a page, in their order."""
     return [json.loads(unquote(unescape(key))) for key in re.findall(r'row/\?key=([^"]+)"', text)]
+
+
+def test_the_page_of_a_table_says_which_of_its_months_are_cold(traded: Connection, client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    assert "cold store" not in page(client, "/data/records/trades/")
+    traded.execute(COLD, ["2026-01-01"])
+    traded.commit()
+    text = page(client, "/data/records/trades/")
+    assert "The rows of 2026-01 are in the cold store and not on this page" in text
+    traded.execute(COLD, ["2025-12-01"])
+    traded.commit()
+    assert "The rows of 2 months, 2025-12 to 2026-01, are in the cold store" in page(client, "/data/records/trades/")
+    assert "cold store" not in page(client, "/data/records/quotes/")
 
 
 def test_every_table_of_the_layers_is_listed_and_no_account_can_be_asked_for(

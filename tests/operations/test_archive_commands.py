@@ -24,5 +24,9 @@ def test_a_month_goes_into_the_cold_store_and_comes_back(
     assert (month["relation"], month["month"], month["row_count"]) == ("records.trades", "2020-01", 1)
     assert strades("archive", "--verify", "--json").document == {"months": [month], "verified": True}
     assert "no trades of 2020-02 can go" in strades("archive", "2020-02").err
+    assert strades("archive", "--table", "quotes", "--json").document["months"] == []
+    assert "expected one of trades, quotes, frames, was 'candles'" in strades("archive", "--table", "candles").err
+    assert "records.trades have cold months: what took the place" in strades("revisions", "--json").err
+    assert "cold" not in strades("revisions", "--kind", "candle", "--json").err
     back = strades("archive", "2020-01", "--restore", "--json")
     assert (back.document["months"], "1 trades of 2020-01 are in the database again" in back.err) == ([], True)

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from strades_pipelines.database.backup import BackupError, BackupFailed, Manifest, back_up, read_manifest
+from strades_pipelines.database.connection import connect
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch
 from strades_pipelines.database.restore import _filled, restore
 from strades_pipelines.database.server_programs import binaries
+from strades_pipelines.ingestion.month_partitions import create_months
 from tests.dbt_project.building import run_dbt
 from tests.dying import Died, die_at
 
@@ -57,6 +59,29 @@ def test_a_world_comes_back_as_it_was(world: str, tmp_path: Path) -> None:
 
     with pytest.raises(WorldMismatch, match="expected a backup of the world 'live', was 'sandbox'"):
         bring_back(file, "live")
+
+
+def test_months_come_back_in_their_partitions_to_an_installation_that_has_none(world: str, tmp_path: Path) -> None:
+    execute(
+        world,
+        "INSERT INTO records.trades SELECT listing_id, 'a', '2026-11-05Z', 1, 1, 'buy', '2026-11-05Z', 'stated', 1,"
+        " '2026-11-05Z' FROM records.listings",
+    )
+    with connect(world) as connection:
+        assert create_months(connection, datetime(2026, 11, 20, tzinfo=UTC)).postponed == []
+    parts = "SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits ORDER BY 1, 2"
+    stored = "SELECT DISTINCT tableoid::regclass::text FROM records.trades"
+    before, partitions = table_hashes(world), execute(world, parts)
+    assert execute(world, stored) == [("records.trades_2026_11",)]
+    assert "records.trades_2026_11" not in before
+    save(tmp_path / "world.backup", world)
+    (tmp_path / "home" / "backup.key").unlink()  # as a file of another installation, all of its code is looked at
+    bring_back(tmp_path / "world.backup", trust=True)
+    assert (table_hashes(world), execute(world, parts), execute(world, stored)) == (
+        before,
+        partitions,
+        [("records.trades_2026_11",)],
+    )
 
 
 def test_a_world_whose_tables_dbt_has_made_comes_back_with_their_triggers(world: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 -- Trades, quotes and frames have a partition for each month (ingestion/month_partitions.py makes them), and one for all other rows, which is
 -- the table as it was: no row moves here. Trades and quotes keep their indexes; that of the frames' key is built again, since a key has to
--- include the time that tells the partition: 1.5 s a million rows, during which nobody reads frames.
+-- include the time that tells the partition: 2 s a million rows (python -m benchmarks monthly_partitions), during which nobody reads frames.
 ALTER TABLE rawsources.frames DROP CONSTRAINT frames_pkey, ADD PRIMARY KEY (connection, sequence, received_at);
 DROP TRIGGER append_only ON rawsources.frames;
 DROP TRIGGER inputs_insert ON records.trades;
