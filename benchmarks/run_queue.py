@@ -165,7 +165,7 @@ def simulate(
     assert isinstance(launcher, SimulatedLauncher)
     make_pools(instance, POOLS)
     random = np.random.default_rng(seed)
-    template = _executed(instance)
+    template = executed(instance)
     times, found = arrivals(count, random), Simulated()
     start = end - timedelta(seconds=times[-1])
     daemon, context = QueuedRunCoordinatorDaemon(TICK_SECONDS), _context(instance)
@@ -243,7 +243,8 @@ class Template:
         )
 
 
-def _executed(instance: dg.DagsterInstance) -> Template:
+def executed(instance: dg.DagsterInstance) -> Template:
+    """Execute a run of two assets and a check; its events are stored."""
     job = dg.Definitions(assets=[worked]).resolve_implicit_global_asset_job_def()
     done = job.execute_in_process(instance=instance, partition_key="2020-01-01")
     run = instance.get_run_by_id(done.run_id)

@@ -9,7 +9,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psutil
 import psycopg
@@ -17,6 +17,7 @@ import psycopg
 from strades_pipelines.database.connection import connect, embedded_server, server_url
 from strades_pipelines.database.roles import DASHBOARD_ROLE, SERVICE_ROLE
 from strades_pipelines.installation.examination import Finding
+from strades_pipelines.origins import is_loopback
 from strades_pipelines.settings import PROJECT, settings
 
 SECONDS = 8
@@ -42,6 +43,7 @@ def examine_security() -> list[Finding]:
         ("password of the database", _password_faults),
         *((name, partial(guard_faults, url)) for name, url in _dagster_pages().items()),
         ("dashboard", lambda: dashboard_faults(f"http://127.0.0.1:{settings().dashboard_port}")),
+        ("what goes out", clear_text_faults),
         ("debugging", _debug_faults),
         ("live trading", _live_faults),
         ("accounts", _account_faults),
@@ -99,11 +101,12 @@ def exposed_listeners(ports: Mapping[str, int]) -> list[str]:
 def open_to_others() -> list[Path]:
     """The files and folders of secrets that other users of this machine may read or enter."""
     home, archive, secrets = settings().home, settings().archive, PROJECT / "deploy" / "secrets"
+    keys = settings().archive_store_keys
     private = [
         *(home, home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key"),
         home / "bundle-key.pem",
         *(home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"),
-        *([] if archive is None else [archive]),
+        *(path for path in (archive, keys) if path is not None),
         PROJECT / ".env",
         *(path for path in secrets.glob("*") if not path.name.startswith(".")),
     ]
@@ -202,6 +205,31 @@ def _is_behind_tls() -> bool:
 
 def _debug_faults() -> list[str]:
     return ["STRADES_SHOW_TRACEBACKS is on: errors show paths and values"] if settings().show_tracebacks else []
+
+
+def clear_text_faults() -> list[str]:
+    """Services elsewhere that are sent keys or data without TLS, one line each; no line shows an address's keys."""
+    places = {
+        "STRADES_ARCHIVE_STORE": settings().archive_store,
+        "STRADES_COLD_STORE": settings().cold_store,
+        "STRADES_TRACES_URL": settings().traces_url,
+        "STRADES_ALERT_WEBHOOK": settings().alert_webhook,
+        "STRADES_ALERT_HEARTBEAT": settings().alert_heartbeat,
+    }
+    found = [name for name, place in places.items() if place is not None and _is_clear_text(place)]
+    faults = [f"{name} names another machine without TLS: use https" for name in found]
+    if "@" in urlsplit(settings().cold_store or "").netloc:
+        faults.append("STRADES_COLD_STORE has keys in its address: put them into the environment or ~/.aws")
+    return faults
+
+
+def _is_clear_text(place: str) -> bool:
+    parts = urlsplit(place.strip())
+    if parts.scheme == "s3":
+        asked = dict(parse_qsl(parts.query))
+        host = asked.get("endpoint_override", "").removeprefix("http://").partition(":")[0]
+        return asked.get("scheme") == "http" and not is_loopback(host)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def _live_faults() -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from strades_pipelines.database import connection as places
 from strades_pipelines.installation.security_check import (
+    clear_text_faults,
     cookie_faults,
     examine_security,
     exposed_listeners,
@@ -40,11 +41,12 @@ def test_a_port_that_other_machines_reach_is_found(address: str, is_exposed: boo
 def test_a_secret_that_others_may_read_is_found(tmp_path: Path, give_settings: Callable[..., None]) -> None:
     home, archive = tmp_path / "home", tmp_path / "archive"
     (home / "postgres").mkdir(parents=True)
-    give_settings(home=str(home), archive=str(archive))
+    store_keys = tmp_path / "archive-keys"
+    give_settings(home=str(home), archive=str(archive), archive_store_keys=str(store_keys))
     keys = home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"
     keys[1].parent.mkdir(parents=True)
     names = [home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key", archive, *keys]
-    names.append(home / "bundle-key.pem")
+    names += [home / "bundle-key.pem", store_keys]
     for path in names:
         path.mkdir(mode=0o700) if path in (home / "run", archive) else path.touch(mode=0o600)
     home.chmod(0o700)
@@ -129,6 +131,27 @@ def database(database_url: str, give_settings: Callable[..., None], monkeypatch:
     monkeypatch.setitem(places.WORLD_DATABASES, "sandbox", urlsplit(database_url).path[1:])
     settings.cache_clear()
     return database_url
+
+
+def test_what_goes_to_another_machine_without_tls_is_found(give_settings: Callable[..., None], tmp_path: Path) -> None:
+    def found(**values: str) -> list[str]:
+        give_settings(archive=str(tmp_path), **values)
+        return [fault.split()[0] for fault in clear_text_faults()]
+
+    assert found() == []
+    assert found(archive_store="s3://bucket/x?scheme=http&endpoint_override=127.0.0.1:9000") == []
+    assert found(archive_store="s3://bucket/x?region=eu-west-3", cold_store="s3://bucket/cold") == []
+    assert found(archive_store="s3://bucket/x?scheme=http&endpoint_override=10.0.0.5:9000") == ["STRADES_ARCHIVE_STORE"]
+    give_settings(archive_store="s3://bucket/x")
+    assert found(cold_store="s3://AKID:canary-key@bucket/x") == ["STRADES_COLD_STORE"]
+    assert "canary-key" not in str(clear_text_faults())
+    assert found(cold_store="s3://bucket/x?scheme=http&endpoint_override=s3.example.org") == ["STRADES_COLD_STORE"]
+    give_settings(cold_store="/mnt/cold")
+    assert found(traces_url="http://127.0.0.1:4318/v1/traces", alert_webhook="https://hooks.example.org/x") == []
+    assert found(traces_url="http://traces.example.org/v1") == ["STRADES_TRACES_URL"]
+    give_settings(traces_url="http://127.0.0.1:4318/v1/traces")
+    assert found(alert_webhook="http://hooks.example.org/token") == ["STRADES_ALERT_WEBHOOK"]
+    assert found(alert_heartbeat="http://hc.example.org/token", alert_webhook="") == ["STRADES_ALERT_HEARTBEAT"]
 
 
 def test_live_trading_for_nobody_or_by_one_person_is_found(give_settings: Callable[..., None]) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
@@ -23,7 +23,7 @@ from strades_pipelines.system.ports import free_port
 from tests.orchestration.test_dagster_storage import OURS
 from tests.waiting import wait_until
 
-DAEMON = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "--empty-workspace"]
+DAEMON = [str(Path(sys.executable).with_name("dagster-daemon")), "run"]
 END_LOCKING = """
     SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks AS l
     INNER JOIN pg_database AS d ON d.oid = l.database
@@ -47,10 +47,12 @@ def engine_of(url: str) -> Engine:
 
 
 @contextmanager
-def daemon(home: Path) -> Iterator["subprocess.Popen[str]"]:
+def daemon(home: Path, workspace: Sequence[str] = ("--empty-workspace",)) -> Iterator["subprocess.Popen[str]"]:
     """`dagster-daemon run`; killed at the end."""
     environment = os.environ | {"DAGSTER_HOME": str(home)}
-    process = subprocess.Popen(DAEMON, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*DAEMON, *workspace], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
         yield process
     finally:

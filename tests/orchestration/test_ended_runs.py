@@ -1,7 +1,10 @@
 """What a run that has ended still holds of a pool is free for the next one, whoever ended it and when."""
 
 import logging
+import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,6 +23,7 @@ from strades_pipelines.orchestration.dagster_storage import BEGINNINGS
 from strades_pipelines.orchestration.ended_runs import PROCESS_TAG, end_killed_runs, this_process
 from strades_pipelines.orchestration.pools import make_pools
 from strades_pipelines.system import stopping
+from tests.orchestration.test_daemon_lock import daemon
 from tests.orchestration.test_dagster_storage import OURS
 from tests.waiting import wait_until
 
@@ -169,3 +173,66 @@ def test_dagsters_daemon_frees_the_slot_of_a_killed_run_after_the_configured_tim
         wait_until(lambda: claimed_after_a_look() == 0)
         assert time.monotonic() - ended >= SLOT_SECONDS - 1  # Dagster keeps whole seconds of some times
         assert claims(instance, waiting)
+
+
+JOBS = """
+import os, pathlib, time
+import dagster as dg
+
+@dg.op(pool="source_gateio")
+def hold() -> None:
+    pathlib.Path(f"HOME/held").write_text(str(os.getpid()))
+    time.sleep(600)
+
+@dg.op(pool="source_gateio")
+def follow() -> None:
+    pathlib.Path(f"HOME/followed").write_text(str(os.getpid()))
+
+@dg.job(executor_def=dg.in_process_executor)
+def holds():
+    hold()
+
+@dg.job(executor_def=dg.in_process_executor)
+def follows():
+    follow()
+
+definitions = dg.Definitions(jobs=[holds, follows])
+"""
+
+
+@pytest.mark.slow
+def test_a_launched_run_that_is_killed_gives_its_slot_back_within_the_configured_time(
+    database_url: str, tmp_path: Path
+) -> None:
+    """By Dagster's own daemon, queue and launcher, each a process: nobody tells any of them of the kill."""
+    settings = "concurrency: {pools: {granularity: op, default_limit: 1}}\nrun_monitoring:\n"
+    settings += f"  enabled: true\n  poll_interval_seconds: 2\n  free_slots_after_run_end_seconds: {SLOT_SECONDS}\n"
+    (tmp_path / "dagster.yaml").write_text(OURS.format(database_url) + settings)
+    (tmp_path / "jobs.py").write_text(JOBS.replace("HOME", str(tmp_path)))
+    (tmp_path / "workspace.yaml").write_text(f"load_from: [python_file: {tmp_path / 'jobs.py'}]\n")
+    workspace = ["--workspace", str(tmp_path / "workspace.yaml")]
+
+    environment = os.environ | {"DAGSTER_HOME": str(tmp_path)}
+
+    def launch(job: str) -> None:
+        program = Path(sys.executable).with_name("dagster")
+        words = [program, "job", "launch", *workspace, "--job", job]
+        subprocess.run(words, env=environment, check=True, capture_output=True, timeout=120)
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        make_pools(instance, [POOL])
+        with daemon(tmp_path, workspace):
+            launch("holds")
+            wait_until((tmp_path / "held").exists, seconds=90)
+            launch("follows")
+            pool = instance.event_log_storage
+            wait_until(lambda: pool.get_concurrency_info(POOL).pending_steps, seconds=60)
+            time.sleep(2 * SLOT_SECONDS)
+            assert not (tmp_path / "followed").exists()  # the one that holds the slot works
+            os.kill(int((tmp_path / "held").read_text()), signal.SIGKILL)
+            killed = time.monotonic()
+            wait_until((tmp_path / "followed").exists, seconds=60)
+            assert time.monotonic() - killed < SLOT_SECONDS + 30  # two looks of the daemon, and the step's own wait
+            wait_until(lambda: not pool.get_concurrency_info(POOL).claimed_slots, seconds=60)
+        statuses = {run.job_name: run.status for run in instance.get_runs()}
+        assert statuses["holds"] == dg.DagsterRunStatus.FAILURE

@@ -8,6 +8,7 @@ import dagster as dg
 import psycopg
 import pytest
 
+from benchmarks.retention import fill, retain
 from benchmarks.run_queue import CHECKS, POOLS, RESULTS, TICK_SECONDS, one, simulate, simulated_instance
 from strades_pipelines.defs.maintenance.retention import delete_expired
 from strades_pipelines.settings import Settings
@@ -41,3 +42,23 @@ def test_runs_wait_for_two_places_and_their_pool_and_leave_what_they_made(databa
         delete_expired(instance, Settings(), now=datetime.now(UTC) + timedelta(days=40))
         assert (one(connection, RESULTS), one(connection, CHECKS)) == (made, RUNS + 1)
         assert one(connection, "SELECT count(*) FROM event_logs") < before / 3
+
+
+def test_retention_deletes_no_materialization_and_no_check_and_pages_still_answer(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The benchmark of a million rows, short."""
+    with (
+        simulated_instance(database_url, tmp_path) as instance,
+        psycopg.connect(database_url, autocommit=True) as connection,
+    ):
+        assert fill(instance, connection, 8_000) >= 8_000 - 40
+        found = retain(instance, connection)
+    assert found.events[1] < found.events[0] / 2
+    assert found.results[0] == found.results[1] > 600
+    assert found.checks[0] == found.checks[1] > 300
+    assert found.kept[0] == found.kept[1]
+    assert found.sizes[2] < 0.7 * found.sizes[0]
+    before, after = found.answers
+    assert before["history of an asset"][0] == after["history of an asset"][0] == 100
+    assert before["page of runs"][0] == after["page of runs"][0] == 25
