@@ -1,8 +1,9 @@
 """Stored bars as a strategy hears them: as they are, or as they were first stored, with their revisions.
 
 A strategy that hears of revisions has each bar as it was first stored; what its source corrects later is an event of
-the time at which that was stored, so that the past of the strategy stays as it was. All others have a past that a
-revision changes. Daily bars are rebuilt whole and keep no versions.
+the time at which that was stored, so that the past of the strategy stays as it was. So has one that hears streams where
+it trades, and it hears a bar when that was stored: it has decided in the seconds between the close and then. All others
+have a past that a revision changes. Daily bars are rebuilt whole and keep no versions.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.brokerage.prices import bar_table, of_interval
-from strades_pipelines.brokerage.record_feed import Known, literal, times_of
+from strades_pipelines.brokerage.record_feed import INSTANT, Known, literal, times_of
 from strades_pipelines.database.asof import ADJUSTED_CANDLES, read_as_of
+from strades_pipelines.engine.columns import Integers
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.strategy.events import microseconds
 
@@ -46,6 +48,15 @@ VERSIONS = """(
             AND CASE spans.relation WHEN 'candles' THEN spans.key[3]::timestamptz END = every.open_time
     )
 )"""
+# Whether a bar was heard as one before a time: by when its first version was stored.
+HEARD = """(
+    SELECT min(first.at) <= {opened_at} OR (min(first.at) < {start} AND min(first.at) - bar.close_time <= '{late}')
+    FROM (
+        SELECT bar.recorded_at AS at UNION ALL
+        SELECT r.recorded_at FROM records.candle_revisions AS r
+        WHERE r.listing_id = bar.listing_id AND r."interval" = bar."interval" AND r.open_time = bar.open_time
+    ) AS first
+)"""
 PRICES = ["open", "high", "low", "close", "volume"]
 READ = ["listing_id", "open_time", "close_time", *PRICES, "knowledge_time", "recorded_at"]
 
@@ -57,6 +68,8 @@ class BarWindow:
     Args:
         index: the places of the listings, by their ids.
         is_resumed: whether a warm-up came before, so that what was known before `known.start` is left out.
+        by_arrival: whether a bar is heard when it was stored, where that was after the opening and its close. One that
+            was stored more than `LATE` after its close, or after a later bar of its listing, is no bar any more.
     """
 
     index: Mapping[int, int]
@@ -65,6 +78,7 @@ class BarWindow:
     opened_at: datetime
     lookback: int
     is_resumed: bool
+    by_arrival: bool = False
 
     @property
     def start(self) -> datetime:
@@ -95,8 +109,9 @@ def warm_up_start(opened_at: datetime, interval: str, lookback: int) -> datetime
 
 def read_bars(cursor: "Cursor", window: BarWindow, *, with_revisions: bool) -> BarTables:
     """The bars of a window, and their revisions where they are asked for, in the order in which they are heard."""
-    if with_revisions and window.interval != "1d":
+    if (with_revisions or window.by_arrival) and window.interval != "1d":
         read = _read_versions(cursor, window)
+        read = read if with_revisions else BarTables(read.bars)
     else:
         read = BarTables(_read_newest(cursor, window))
     if window.is_resumed:
@@ -114,11 +129,13 @@ def last_closes(cursor: "Cursor", window: BarWindow) -> dict[int, datetime]:
     """When the last bar closed that was heard after the opening and before the window, by listing."""
     if not window.is_resumed:
         return {}
+    heard = HEARD.format(opened_at=literal(window.opened_at), start=literal(window.known.start), late=LATE)
     cursor.execute(
         f"SELECT listing.id, newest.close_time FROM unnest('{{{', '.join(map(str, window.index))}}}'::integer[]) "
         f"AS listing (id) CROSS JOIN LATERAL (SELECT close_time FROM {bar_table(window.interval)} AS bar "
         f"WHERE bar.listing_id = listing.id AND {of_interval(window.interval)} "
         f"AND bar.knowledge_time >= {literal(window.opened_at)} AND bar.knowledge_time < {literal(window.known.start)} "
+        f"AND {heard if window.by_arrival and window.interval != '1d' else 'true'} "
         "ORDER BY bar.open_time DESC LIMIT 1) AS newest"
     )
     return dict(cursor.fetchall())
@@ -174,19 +191,23 @@ def _read_versions(cursor: "Cursor", window: BarWindow) -> BarTables:
         known_at=known.end - timedelta(microseconds=1),
         order_by=("listing_id", "open_time", "stored_at"),
     )
-    return _part(table, known, window.opened_at)
+    return _part(table, known, window.opened_at, by_arrival=window.by_arrival)
 
 
-def _part(table: pa.Table, known: Known, opened_at: datetime) -> BarTables:
-    """Part versions, sorted by their key and age, into first ones and those that replace another."""
+def _part(table: pa.Table, known: Known, opened_at: datetime, *, by_arrival: bool) -> BarTables:
+    """Part versions, sorted by their key and age, into first ones and those that replace another or came too late."""
     listing, opened = np.asarray(table["listing_id"]), times_of(table, "open_time")
     recorded, knowledge = times_of(table, "stored_at"), times_of(table, "knowledge_time")
     follows = np.zeros(table.num_rows, bool)  # whether it replaces the row before
     follows[1:] = (listing[1:] == listing[:-1]) & (opened[1:] == opened[:-1])
     replaced = np.append(follows[1:] & (recorded[1:] <= microseconds(opened_at)), False)[: table.num_rows]
     is_first = ~follows | np.append(False, replaced)[: table.num_rows]
+    is_there = is_first & (not by_arrival or recorded <= microseconds(opened_at))  # heard at its close
     # Before a revision was stored nobody could trade on it, whatever time its source gives it.
-    heard = np.where(is_first, knowledge, np.maximum(knowledge, recorded))
+    heard = np.where(is_there, knowledge, np.maximum(knowledge, recorded))
+    if by_arrival:
+        is_first &= is_there | (recorded - times_of(table, "close_time") <= LATE // INSTANT)
+        is_first[_overtaken(np.flatnonzero(is_first & ~replaced), listing, opened, heard)] = False
     start, end = microseconds(known.start), microseconds(known.end)
     is_known = ~replaced & (heard >= start) & (heard < end)
     timed = table.drop_columns(["stored_at"]).set_column(
@@ -197,3 +218,11 @@ def _part(table: pa.Table, known: Known, opened_at: datetime) -> BarTables:
         timed.filter(pa.array(is_known & is_first)).sort_by(order),
         timed.filter(pa.array(is_known & ~is_first)).sort_by(order),
     )
+
+
+def _overtaken(rows: Integers, listing: Integers, opened: Integers, heard: Integers) -> Integers:
+    """Of the rows of bars those that are heard after a later bar of their listing."""
+    order = rows[np.lexsort((opened[rows], heard[rows], listing[rows]))]
+    parts = [order[listing[order] == one] for one in np.unique(listing[rows])]
+    late = [part[opened[part] < np.maximum.accumulate(opened[part])] for part in parts]
+    return np.concatenate([np.zeros(0, np.int64), *late])

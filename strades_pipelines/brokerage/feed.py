@@ -1,7 +1,7 @@
 """Stored rows as the events of a session: only what was known, in the total order (`_in_order`)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -81,7 +81,8 @@ def read_feed(
 
     Args:
         hearing: which other records the strategy hears of.
-        by_arrival: trades and quotes are known when they were first stored; otherwise when they happened.
+        by_arrival: trades and quotes are known when they were first stored, and bars too where any of them are heard;
+            otherwise when they happened.
         since: only events known then or later, to resume an engine; not before `opened_at`.
         stored_by: the rows as they were stored at this time, including versions that were replaced since.
         models: names of the forecasts to include.
@@ -89,8 +90,10 @@ def read_feed(
     """
     index = {listing.listing_id: i for i, listing in enumerate(listings)}
     known = Known(since or opened_at, end, stored_by)
-    window = BarWindow(index, interval, known, opened_at, lookback, is_resumed=since is not None)
-    bars, tables, parts = 0, [], [_fill_columns(fills)]
+    is_arrival = by_arrival and hearing.hears_streams
+    window = BarWindow(index, interval, known, opened_at, lookback, is_resumed=since is not None, by_arrival=is_arrival)
+    bars, parts = 0, [_fill_columns(fills)]
+    tables: list[pa.Table] = []
     if not hearing.every:
         tables, of_bars = _read_bars(cursor, window, hearing)
         bars, parts = tables[0].num_rows, parts + of_bars
@@ -191,7 +194,7 @@ def _columns(kind: int, i: Sequence[int], time: Integers, more: Integers, floats
     return Columns(np.full(n, kind, np.int8), np.asarray(i, np.int32), time, more, *rows)
 
 
-def _bar_columns(table: pa.Table, index: dict[int, int], kind: int = BAR) -> Columns:
+def _bar_columns(table: pa.Table, index: Mapping[int, int], kind: int = BAR) -> Columns:
     i = [index[listing_id] for listing_id in table["listing_id"].to_pylist()]
     prices = [np.asarray(table[name].cast(pa.float64()).fill_null(np.nan)) for name in PRICES]
     return _columns(kind, i, times_of(table, "knowledge_time"), times_of(table, "open_time"), prices)

@@ -28,6 +28,11 @@ class Hearing:
         """Whether trades are read for it: to be heard, or to make bars of."""
         return bool(self.every) or "on_trade" in self.hooks
 
+    @property
+    def hears_streams(self) -> bool:
+        """Whether trades or quotes are events of it."""
+        return not self.hooks.isdisjoint({"on_trade", "on_quote"})
+
     @classmethod
     def of(cls, strategy: Strategy, every: str = "") -> "Hearing":
         """What a strategy hears, with bars made of trades where `every` says what fills one."""

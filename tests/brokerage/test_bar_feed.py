@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from strades_pipelines.brokerage.bar_feed import BarTables, BarWindow, read_bars
+from strades_pipelines.brokerage.bar_feed import BarTables, BarWindow, last_closes, read_bars
 from strades_pipelines.brokerage.record_feed import Known
 from tests.brokerage.conftest import BTC, MINUTE, SECOND, START, AddCandles, Connection
 from tests.brokerage.test_record_feed import revise
@@ -123,3 +123,19 @@ def leave_out(market: Connection, relation: str, key: list[str]) -> None:
         [relation, key, START, request],
     )
     market.commit()
+
+
+@pytest.mark.parametrize(("since", "closed"), [(62, None), (64, 60), (122, 60), (126, 120), (9_000, 120)])
+def test_the_last_bar_that_was_heard_before_a_window_is_told_by_when_it_was_first_stored(
+    since: int, closed: int | None, adbc: "AdbcConnection", market: Connection, add_candles: AddCandles
+) -> None:
+    """Gaps begin behind it: a revision makes it no newer, and one that came hours later was none."""
+    for minute, stored in ((0, 63), (1, 125), (2, 8_000)):
+        add_candles([100.0], start=START + minute * MINUTE, recorded_at=START + stored * SECOND)
+    revise(market, 0, 90.0, START + 124 * SECOND)
+    known = Known(START + since * SECOND, START + 10_000 * SECOND)
+    window = BarWindow({BTC: 0}, "1m", known, START, lookback=0, is_resumed=True, by_arrival=True)
+    with adbc.cursor() as cursor:
+        found = last_closes(cursor, window)
+    adbc.rollback()
+    assert found == ({} if closed is None else {BTC: START + closed * SECOND})

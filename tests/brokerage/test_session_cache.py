@@ -4,8 +4,10 @@ The rebuilt way is the oracle: stepped from the wallet's opening, without a chec
 """
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -143,11 +145,12 @@ class Twins:
         return found[0]
 
 
-# What happens before a pass: trades or quotes that come in order, or late, a bar at its close or seconds later, bars or
-# quotes that are revised, orders that are executed, cash that is paid in, or a restart of the process.
+# What happens before a pass: trades or quotes that come in order, or late, a bar at its close or seconds later, one
+# that is missing and stored behind others, bars or quotes that are revised, orders that are executed, cash that is paid
+# in, or a restart of the process.
 KINDS = (
     *("trades", "trades", "trades", "late trade", "quotes", "quotes", "late quote", "bar", "late bar"),
-    *("revision", "quote revision", "venue", "deposit", "restart"),
+    *("hole", "filled hole", "revision", "quote revision", "venue", "deposit", "restart"),
 )
 EVENTS = st.lists(
     st.tuples(
@@ -192,6 +195,7 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
     template = replace(PAPER, strategy=strategy, parameters=parameters, instruments=both, cash=Decimal(100_000))
     template = replace(template, every=every)
     at, minutes = 0.0, {BTC: 0, ETH: 0}
+    holes: defaultdict[int, datetime | None] = defaultdict(lambda: None)
     with connect(database_url) as theirs:
         twins = Twins(market, adbc, theirs, template)
         for what, seconds, listing, count in happened:
@@ -205,14 +209,15 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
                 came = at if what == "quotes" else at - seconds / 2
                 quotes = [(next(NUMBERS), came - 0.001, 99.0 - n, 1.0, 101.0 + n, 2.0) for n in range(count)]
                 add_quotes(quotes, came=came, listing=listing)
-            elif what == "bar":
-                add_candles([100.0 + count] * count, start=START + minutes[listing] * MINUTE, listing=listing)
+            elif what in ("bar", "late bar", "hole"):
+                start = START + minutes[listing] * MINUTE
                 minutes[listing] += count
-                at = max(at, 60.0 * minutes[listing])
-            elif what == "late bar":
-                add_candles([100.0 - count], start=START + minutes[listing] * MINUTE, listing=listing)
-                minutes[listing] += 1
-                at = max(at, 60.0 * minutes[listing] + seconds)
+                at = max(at, 60.0 * minutes[listing] + (0.0 if what == "bar" else seconds))
+                holes[listing] = start if what == "hole" else holes[listing]
+                closes = [100.0 + seconds] * (0 if what == "hole" else count)
+                add_candles(closes, start=start, listing=listing, recorded_at=START + at * SECOND)
+            elif what == "filled hole" and holes[listing]:
+                add_candles([100.0], start=holes.pop(listing), listing=listing, recorded_at=START + at * SECOND)
             elif what == "revision":
                 market.execute(REVISION, [listing])
                 market.commit()
