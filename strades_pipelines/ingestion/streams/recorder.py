@@ -29,7 +29,7 @@ from strades_pipelines.ingestion.verdicts import one_line
 
 MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
 FLUSH_SECONDS = 0.25
-PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long a frame waits for others
+PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long after one batch the next one begins
 SHOW_SECONDS = 1.0
 MEND_SECONDS = 0.5
 GAP_SECONDS = 1.5  # a trade that is only late has come by then
@@ -39,8 +39,9 @@ DRAIN_SECONDS = 30.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds after a failure, doubled while it lasts
 MARGIN = timedelta(seconds=1)  # around a gap: venues state times in whole seconds or milliseconds
 # A record states a time of the last day, by our clock: another one says nothing about what is missing.
-OLDEST, NEWEST = timedelta(days=1), timedelta(seconds=10)
+OLDEST, NEWEST = 86_400_000_000, 10_000_000  # microseconds
 BARS_AFTER = timedelta(seconds=2)  # a bar is built so long after its close
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 DATABASE_ERRORS = (psycopg.OperationalError, AdbcError)
 Result = TypeVar("Result")
 
@@ -82,13 +83,16 @@ class StreamRecorder:
         self.client = StreamClient(source, self._receive, clock=clock, say=say, disconnected=self._disconnected)
         self.progress: dict[str, Progress] = {}
         self._clock, self._say, self._listener = clock, say, listener
-        self._router = Router(source.protocol, list(source.instruments.values()))
+        self.router = Router(source.protocol, list(source.instruments.values()))
+        self._arrived: list[Frame] = []  # not routed yet
         self._buffer: list[Frame] = []
-        self._bytes = 0
-        self._shown_at = -math.inf
+        self._bytes = 0  # of both
+        self._shown_at = self._stored_at = -math.inf
         self._span = longest_span(self.stream)
+        lengths = {id_: writer.length_of_bars(id_) for id_ in source.instruments}
+        self._bar_lengths = {id_: each // MICROSECOND for id_, each in lengths.items()}
         self._refused_on: int | None = None  # the connection
-        self._room, self._work = asyncio.Event(), asyncio.Event()
+        self._room, self._arrival, self._work = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
     async def run(self) -> None:
@@ -103,7 +107,13 @@ class StreamRecorder:
             if each.first is not None:
                 self._begin_bars(id_, each.first)
         async with asyncio.TaskGroup() as tasks:
-            for part in (self.client.run(), self._store_batches(), self._mend_gaps(), self._report_states()):
+            for part in (
+                self.client.run(),
+                self._route_frames(),
+                self._store_batches(),
+                self._mend_gaps(),
+                self._report_states(),
+            ):
                 tasks.create_task(part)
 
     async def run_forever(self) -> None:
@@ -135,7 +145,7 @@ class StreamRecorder:
     @property
     def is_empty(self) -> bool:
         """Whether everything that was read is stored."""
-        return not self._buffer
+        return not self._buffer and not self._arrived
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Store what was read and give up the lock; for an end that was asked for.
@@ -144,33 +154,51 @@ class StreamRecorder:
         """
         try:
             async with asyncio.timeout(seconds):
-                while self._buffer:
+                while not self.is_empty:
                     await self._store_batch()
                 if self.writer.has_unshown_records:
                     await self._through("database", lambda: self.writer.show_last_records(self._clock()))
                 await self._build_bars()
         except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
-            left = len(self._buffer)
+            left = len(self._buffer) + len(self._arrived)
             self._tell("end", f"{left} frames were not stored within {seconds:g} s; the next start asks for them")
         else:
             self.writer.close()
 
     async def _receive(self, connection: int, sequence: int, data: bytes) -> None:
-        route = self._router.route(data)
-        instrument = route.instrument if route.is_readable else UNREADABLE
-        now, seconds = self._clock(), asyncio.get_running_loop().time()
-        self._note_refusal(connection, route)
-        times = [(each.instrument, self._note(each, now, seconds)) for each in route.sightings]
-        stated = tuple((id_, time) for id_, time in times if time is not None)
-        self._buffer.append(Frame(connection, sequence, now, data, instrument, stated))
+        """Take a frame in; wait while there is no room for another one."""
+        self._arrived.append(Frame(connection, sequence, self._clock(), data, None))
         self._bytes += len(data)
-        self.counts.frames += 1
-        is_awaited = self._listener is not None and self._listener.is_waiting and route.instrument is not None
-        if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
-            self._work.set()
-        if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
+        self._arrival.set()
+        if len(self._arrived) + len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
             await self._room.wait()
+
+    async def _route_frames(self) -> None:
+        """Route frames as soon as the connection has no more of them: it does not give way before, so they are many."""
+        while True:
+            await self._arrival.wait()
+            self._arrival.clear()
+            self._route_arrived()
+
+    def _route_arrived(self) -> None:
+        """Have the frames that arrived stored next, and note what they are of."""
+        arrived, self._arrived = self._arrived, []
+        if not arrived:
+            return
+        seconds, is_awaited = asyncio.get_running_loop().time(), False
+        waits = self._listener is not None and self._listener.is_waiting
+        for frame, route in zip(arrived, self.router.route([frame.data for frame in arrived]), strict=True):
+            if route.refusal is not None or "venue" in self.counts.errors:
+                self._note_refusal(frame.connection, route)
+            times = [(each.instrument, self._note(each, frame.received_at, seconds)) for each in route.sightings]
+            stated = tuple((id_, time) for id_, time in times if time is not None)
+            instrument = route.instrument if route.is_readable else UNREADABLE
+            self._buffer.append(frame._replace(instrument=instrument, times=stated))
+            is_awaited = is_awaited or (waits and route.instrument is not None)
+        self.counts.frames += len(arrived)
+        if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
+            self._work.set()
 
     def _note_refusal(self, connection: int, route: Route) -> None:
         """Tell what the venue refuses; that stands until another connection brings records."""
@@ -189,7 +217,8 @@ class StreamRecorder:
         progress, time = self.progress[seen.instrument], self._plausible_time(seen, now)
         progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
         if time is not None and self.writer.is_completed:
-            self._begin_bars(seen.instrument, _time(time))
+            if progress.first_bar is None:
+                self._begin_bars(seen.instrument, _time(time))
             progress.numbers.see(seen.first, seen.last, time, seconds)
         return time
 
@@ -200,9 +229,8 @@ class StreamRecorder:
         """
         if seen.time is None:
             return None
-        length = self.writer.length_of_bars(seen.instrument)
-        oldest, newest = _microseconds(now - OLDEST - length), _microseconds(now + NEWEST)
-        if oldest <= seen.time <= newest:
+        at = _microseconds(now)
+        if at - OLDEST - self._bar_lengths[seen.instrument] <= seen.time <= at + NEWEST:
             return seen.time
         progress = self.progress[seen.instrument]
         if not progress.has_wrong_time:
@@ -214,6 +242,7 @@ class StreamRecorder:
         return None
 
     def _disconnected(self) -> None:
+        self._route_arrived()  # they are of the connection that ended
         for progress in self.progress.values():
             progress.numbers.disconnect()
 
@@ -225,10 +254,11 @@ class StreamRecorder:
                     await self._work.wait()
             except TimeoutError:
                 pass
-            else:
-                await asyncio.sleep(PROMPT_SECONDS)
+            else:  # the first frame after a pause waits for no others
+                await asyncio.sleep(self._stored_at + PROMPT_SECONDS - asyncio.get_running_loop().time())
             while self._buffer:
                 await self._store_batch()
+                self._stored_at = asyncio.get_running_loop().time()
                 await self._show_last_records()
             await self._show_last_records()
             await self._build_bars()
@@ -241,6 +271,7 @@ class StreamRecorder:
             await self._through("database", lambda: self.writer.show_last_records(self._clock()))
 
     async def _store_batch(self) -> None:
+        self._route_arrived()
         batch = first_batch(self._buffer, self._span)
         if any(progress.has_unreported_hole for progress in self.progress.values()):
             await self._write_states()  # before the trades behind the hole are stored
@@ -254,9 +285,12 @@ class StreamRecorder:
             self._tell_listener()
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
+        earliest: dict[str, int] = {}
         for frame in batch:
             for id_, time in frame.times:
-                self._build_again(id_, _time(time))
+                earliest[id_] = min(time, earliest.get(id_, time))
+        for id_, time in earliest.items():
+            self._build_again(id_, _time(time))
 
     def _tell_listener(self) -> None:
         if self._listener is not None:
@@ -308,11 +342,13 @@ class StreamRecorder:
         """Bars of all trades before the first hole, once their time is over."""
         if not self.writer.builds_bars:
             return
+        self._route_arrived()
         now = self._clock()
-        waiting = min((_time(time) for frame in self._buffer for _, time in frame.times), default=now)
+        waiting = min((time for frame in self._buffer for _, time in frame.times), default=None)
         for id_, progress in self.progress.items():
             hole = progress.numbers.complete_until()
-            end = min(now - BARS_AFTER, waiting, now if hole is None else _time(hole))
+            ends = [_time(time) for time in (waiting, hole) if time is not None]
+            end = min([now - BARS_AFTER, *ends])
             start = progress.bars_from
             if start is None or end - self.writer.floor(start) < self.writer.bar_length:
                 continue
@@ -427,11 +463,11 @@ class StreamRecorder:
 
 
 def _time(microseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _microseconds(time: datetime) -> int:
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (time - EPOCH) // MICROSECOND
 
 
 def _microseconds_of(time: datetime | None) -> int | None:
