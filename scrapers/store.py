@@ -122,9 +122,10 @@ class Store:
             self.crawl_stats.failed.append({"url": without_secrets(page.url), "error": page.error})
 
     def finish(self, started_at: datetime, log: LogLines) -> None:
-        """Write the action chain and the log lines of the crawl, in one transaction."""
+        """Write the action chain and the log lines of the crawl; what was stored before is on the disk with them."""
         plan = self.plan
         with self.connection.transaction(), self.connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")  # the log of the server is in the order of the commits
             chain = Jsonb(self.crawl_stats.action_chain)
             cursor.execute(INSERT_CHAIN, [f"{plan.run_id}/{plan.source}", started_at, software_version(), chain])
             rows = [(at, plan.run_id, plan.source, level, message) for at, level, message in log.lines]

@@ -4,12 +4,17 @@ Python accepts NaN and Infinity, keeps the last of two equal keys, and stops at 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+
+import orjson
 
 MAX_DEPTH = 64
 LONGEST_PATH, LONGEST_NUMBER = 200, 40  # characters
 MOST_FAULTS = 1000
+# orjson rounds integers beyond 64 bits.
+LONG_DIGITS = re.compile(rb"[0-9]{19}")
 
 
 class JsonError(ValueError):
@@ -37,6 +42,8 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
     Raises:
         JsonError: not UTF-8, not JSON, a bare NaN or Infinity, a repeated key, nested too deep.
     """
+    if parse_float is float and (fast := _parse_plain(body)) is not None:
+        return fast
     value, faults = _parse(body, parse_float)
     if faults:
         # The second of two equal keys hides the first, and a fault in that.
@@ -53,6 +60,22 @@ def loads_with_faults(body: bytes, *, parse_float: Callable[[str], Any] = float)
         JsonError: not UTF-8, not JSON, or nested beyond the reader's limit.
     """
     return _parse(body, parse_float)[0]
+
+
+def _parse_plain(body: bytes) -> Any:
+    """The value of a text that orjson surely reads as `_parse` does, several times faster; None of any other.
+
+    orjson refuses what JSON does not have, but keeps the last of two equal keys. In a text without backslashes each
+    key and each string has two quotes: where its value written out has as many of them, no key was dropped.
+    """
+    if b"\\" in body or LONG_DIGITS.search(body):
+        return None
+    try:
+        value = orjson.loads(body)
+        written = orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # the latter beyond 254 levels
+        return None
+    return value if written.count(b'"') == body.count(b'"') else None
 
 
 def _parse(body: bytes, parse_float: Callable[[str], Any]) -> tuple[Any, list[Invalid]]:

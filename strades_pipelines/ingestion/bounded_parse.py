@@ -30,6 +30,7 @@ MEMORY_BYTES = 3 * 1024**3  # of addresses; enforced on Linux
 SMALL_BYTES = 1_000_000
 # 128 kB of attributes of one element take libxml2 0.5 s, 256 kB 2 s; 128 kB of bare tags take feedparser 1 s
 SMALL_BYTES_OF = {"html": 128_000, "article": 32_000, "feed": 128_000}
+LEAST_COSTLY_BYTES = min(SMALL_BYTES, *SMALL_BYTES_OF.values())  # no smaller body is ever found too costly
 TOO_COSTLY = "expected a body that can be read within"
 
 

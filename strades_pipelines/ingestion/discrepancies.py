@@ -5,7 +5,6 @@ any correction is, as a new version of the record. What a look costs follows wha
 """
 
 import json
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ from strades_pipelines.datamanager.calendars import ALWAYS_OPEN
 from strades_pipelines.ingestion.finding_diff import Finding, Mark, StoredFinding, compare_findings, join_marks
 from strades_pipelines.ingestion.outliers import CELLS, FEWEST_BARS, NEIGHBOURS, Outlier, find_outliers, judged_places
 from strades_pipelines.ingestion.repairs import PROPOSER, Listing, Repair, bars_sha256, propose_repair
+from strades_pipelines.ingestion.rows import microseconds
+from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
@@ -200,14 +201,20 @@ def _read_window(
     """The bars from the first time to the last one, and so many on either side where there are."""
     cursor.execute(BARS.format(listing_id=listing_id, first=times[0], last=times[1], context=context - 1), (interval,))
     bars = cursor.fetch_arrow_table()
-    openings = bars["open_time"].to_pylist()
-    before, after = bisect_left(openings, times[0]), len(openings) - bisect_right(openings, times[1])
-    return Window(bars, before < context, after < context)
+    start, end = _places(bars, *times)
+    return Window(bars, start < context, bars.num_rows - end < context)
+
+
+def _places(bars: pa.Table, first: datetime, last: datetime) -> tuple[int, int]:
+    """From which bar on, and before which one, they open between two times, both included."""
+    # As numbers: datetimes of 100,000 bars took 0.6 s, more than all that is computed of them (2026-11-30).
+    openings = bars["open_time"].cast(TIME).cast(pa.int64()).to_numpy()
+    start = np.searchsorted(openings, microseconds(first), side="left")
+    return int(start), int(np.searchsorted(openings, microseconds(last), side="right"))
 
 
 def _is_current(old: StoredFinding, bars: pa.Table) -> bool:
-    openings = bars["open_time"].to_pylist()
-    start, end = bisect_left(openings, old.finding.from_time), bisect_right(openings, old.finding.to_time)
+    start, end = _places(bars, old.finding.from_time, old.finding.to_time)
     return old.bars_sha256 in (None, bars_sha256(bars.slice(start, end - start).to_pylist()))
 
 

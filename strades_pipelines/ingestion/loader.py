@@ -17,6 +17,7 @@ import pyarrow as pa
 from strades_pipelines.database.bulk import NOTHING, Loaded, load, reattribute
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.ingestion.bounded_parse import LEAST_COSTLY_BYTES
 from strades_pipelines.ingestion.discrepancies import find_discrepancies
 from strades_pipelines.ingestion.excluded_keys import read_excluded_keys, without_excluded
 from strades_pipelines.ingestion.keyed_rows import without_keys
@@ -48,6 +49,7 @@ from strades_pipelines.ingestion.vintages import new_vintages, with_newest_last
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
+SPLIT_ADJUSTED_KINDS = ("candle", "corporate_action")
 LOAD_LOCK = "SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))"
 
 
@@ -123,9 +125,8 @@ def load_stored(
         # One worker: batches are stored in their order, and one transaction at a time.
         storing = stack.enter_context(ThreadPoolExecutor(1))
         stored: Future[None] | None = None
-        costly = {} if reparse else costly_refusals(cursor)
         for ids in batches(cursor, choice):  # parsing a batch while the database takes in the one before
-            outcomes = _parse_batch(cursor, ids, choice, summary, refusals or {}, costly)
+            outcomes = _parse_batch(cursor, ids, choice, summary, refusals or {})
             # At most one batch is on its way: another would only wait in memory.
             if stored is not None:
                 stored.result()
@@ -144,11 +145,13 @@ def _parse_batch(
     choice: Choice,
     summary: Summary,
     refusals: Mapping[int, str],
-    costly: Mapping[tuple[str, str, bytes], str],
 ) -> list["Outcome"]:
     listings = read_listings(cursor)
     outcomes = []
-    for fetch in read_fetches(cursor, ids, choice):
+    fetches = read_fetches(cursor, ids, choice)
+    may_be_costly = not choice.reparse and any(fetch.size > LEAST_COSTLY_BYTES for fetch in fetches)
+    costly = costly_refusals(cursor) if may_be_costly else {}
+    for fetch in fetches:
         refusal = refusals.get(fetch.fetch_id) or costly.get((fetch.source, fetch.protocol, fetch.sha256))
         if refusal is not None:
             outcomes.append(Outcome(fetch, error=refusal))
@@ -215,9 +218,11 @@ def _store(
         if keys is not None and keys.num_rows:
             settled = settle(cursor, kind, target, fetches, rows, keys, bodies)
             now = store_settled(cursor, target, settled, now, summary)
-    loaded, now = update_split_adjustments(cursor, [fetch.fetch_id for fetch in fetches], now)
-    if loaded != NOTHING:
-        summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
+    # A body that is parsed again may have had bars or splits before.
+    if choice.reparse or any(kind in outcome.rows for outcome in outcomes for kind in SPLIT_ADJUSTED_KINDS):
+        loaded, now = update_split_adjustments(cursor, [fetch.fetch_id for fetch in fetches], now)
+        if loaded != NOTHING:
+            summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
     crash_point("records.copied")
     # After the rows, in the same transaction: a fetch that stands in `records.parses` is never read again.
     store_rejects(cursor, outcomes, choice, now)

@@ -68,4 +68,5 @@ def store_parses(
         key=("fetch_id",),
         now=now,
         ignore=ignore,
-    )
+        single_writer=True,
+    )  # under the lock of the loads

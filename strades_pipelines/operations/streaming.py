@@ -5,6 +5,7 @@ next start, as after a kill.
 """
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -41,6 +42,10 @@ def run_streams(names: Sequence[str], *, seconds: float | None, as_json: bool) -
         for each in chosen
     ]
     say(_timed(f"streams of {', '.join(each.website.name for each in chosen) or 'no source: none has a stream'}"))
+    # Frames make the collector look through everything again and again, 0.1 s each time (2026-11-30): what was loaded
+    # until now stays anyway.
+    gc.collect()
+    gc.freeze()
     asyncio.run(_keep_all(recorders, desk, seconds))
     documents = [{"source": each.source.website.name, **asdict(each.counts)} for each in recorders]
     print_result(

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from strades_pipelines.bars.bar_files import Reading
 from strades_pipelines.bars.trade_bars import parse_every
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.trade_bar_feed import TradeBars
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.brokerage.wallets import WalletsError
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_size

@@ -246,8 +246,7 @@ def _route(name: str, body: bytes) -> None:
     symbol = SYMBOLS[name.partition("_")[0]]
     instrument = Instrument("001CC", symbol, symbol, "spot", "1m", OLDER[0], None, "spot", "USDT")
     router = Router(load_protocol(name.removesuffix(STREAM_SUFFIX)), [instrument])
-    for frame in body.split(SEPARATOR):
-        route = router.route(frame)
+    for route in router.route(body.split(SEPARATOR)):
         assert route.instrument in (None, "001CC", SEVERAL)
         assert all(each.time is None or abs(each.time) < 2**63 for each in route.sightings)
 

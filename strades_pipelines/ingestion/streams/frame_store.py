@@ -7,7 +7,7 @@ fetched body (parsed once, rejects, revisions, verified by its hash) holds for a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -29,7 +29,7 @@ INSERT_FETCH = """
     ) VALUES (%s, %s, %s, %s, 'STREAM', %s, %s, %s, %s, %s, 'stored', %s, %s)
     ON CONFLICT DO NOTHING
 """
-COPY_FRAMES = "COPY rawsources.frames (connection, sequence, source, received_at, fetch_id, frame) FROM STDIN"
+COPY_FRAMES = "COPY rawsources.frames (connection, sequence, source, received_at, fetch_id, frame) FROM STDIN BINARY"
 STORED = "SELECT max(sequence) FROM rawsources.frames WHERE connection = %s"
 UNPARSED = (
     "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND run_id = %s AND NOT is_parsed ORDER BY fetched_at"
@@ -37,8 +37,7 @@ UNPARSED = (
 UNREADABLE = "unreadable"  # in the place of an instrument, for frames of which nobody can tell
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """A message as it came. `instrument`: the id of what it has records of, `SEVERAL`, `UNREADABLE`, or None for none.
 
     `times` are those that its records state: the instrument's id, and microseconds since the epoch.
@@ -72,13 +71,11 @@ def store_frames(connection: psycopg.Connection[Any], source: StreamSource, fram
         # By sequence, not by content: two equal frames of a venue are two messages.
         [newest] = cursor.execute(STORED, [connection_id]).fetchone() or [None]
         new = [frame for frame in frames if newest is None or frame.sequence > newest]
-        fetch_ids = {
-            instrument: _store_fetch(
-                cursor, source, instrument, [each for each in new if each.instrument == instrument]
-            )
-            for instrument in dict.fromkeys(frame.instrument for frame in new)
-            if instrument is not None
-        }
+        by_instrument: dict[str, list[Frame]] = {}
+        for frame in new:
+            if frame.instrument is not None:
+                by_instrument.setdefault(frame.instrument, []).append(frame)
+        fetch_ids = {each: _store_fetch(cursor, source, each, own) for each, own in by_instrument.items()}
         with cursor.copy(COPY_FRAMES) as copy:
             copy.set_types(["int8", "int8", "text", "timestamptz", "int8", "bytea"])
             for frame in new:

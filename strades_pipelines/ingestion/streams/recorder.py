@@ -9,12 +9,12 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 from strades_pipelines.ingestion.streams.bar_schedule import BarSchedule
 from strades_pipelines.ingestion.streams.batches import BATCH_BYTES, BATCH_FRAMES, first_batch, longest_span
-from strades_pipelines.ingestion.streams.epoch import microseconds_of, time_of
+from strades_pipelines.ingestion.streams.epoch import MICROSECOND, microseconds_of, time_of
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.gap_repairs import GapRepairs
 from strades_pipelines.ingestion.streams.progress import Counts, Progress
@@ -28,11 +28,11 @@ from strades_pipelines.ingestion.verdicts import one_line
 
 MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
 FLUSH_SECONDS = 0.25
-PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long a frame waits for others
+PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long after one batch the next one begins
 SHOW_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
 # A record states a time of the last day, by our clock: another one says nothing about what is missing.
-OLDEST, NEWEST = timedelta(days=1), timedelta(seconds=10)
+OLDEST, NEWEST = 86_400_000_000, 10_000_000  # microseconds
 
 
 class Listener(Protocol):
@@ -72,13 +72,16 @@ class StreamRecorder:
         self.client = StreamClient(source, self._receive, clock=clock, say=say, disconnected=self._disconnected)
         self.progress: dict[str, Progress] = {}
         self._clock, self._listener = clock, listener
-        self._router = Router(source.protocol, list(source.instruments.values()))
+        self.router = Router(source.protocol, list(source.instruments.values()))
+        self._arrived: list[Frame] = []  # not routed yet
         self._buffer: list[Frame] = []
-        self._bytes = 0
-        self._shown_at = -math.inf
+        self._bytes = 0  # of both
+        self._shown_at = self._stored_at = -math.inf
         self._span = longest_span(self.stream)
+        lengths = {id_: writer.length_of_bars(id_) for id_ in source.instruments}
+        self._bar_lengths = {id_: each // MICROSECOND for id_, each in lengths.items()}
         self._refused_on: int | None = None  # the connection
-        self._room, self._work = asyncio.Event(), asyncio.Event()
+        self._room, self._arrival, self._work = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._log = StreamLog(source.website.name, self.counts.errors, say)
         self._bars = BarSchedule(writer, self.progress, self.counts, self._log, clock)
         self.repairs = GapRepairs(
@@ -109,7 +112,13 @@ class StreamRecorder:
             if each.first is not None:
                 self._bars.begin(id_, each.first)
         async with asyncio.TaskGroup() as tasks:
-            for part in (self.client.run(), self._store_batches(), self.repairs.run(), self.states.run()):
+            for part in (
+                self.client.run(),
+                self._route_frames(),
+                self._store_batches(),
+                self.repairs.run(),
+                self.states.run(),
+            ):
                 tasks.create_task(part)
 
     async def run_forever(self) -> None:
@@ -141,7 +150,7 @@ class StreamRecorder:
     @property
     def is_empty(self) -> bool:
         """Whether everything that was read is stored."""
-        return not self._buffer
+        return not self._buffer and not self._arrived
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Store what was read and give up the lock; for an end that was asked for.
@@ -150,34 +159,52 @@ class StreamRecorder:
         """
         try:
             async with asyncio.timeout(seconds):
-                while self._buffer:
+                while not self.is_empty:
                     await self._store_batch()
                 if self.writer.has_unshown_records:
                     await self._log.retry("database", lambda: self.writer.show_last_records(self._clock()))
                 await self._build_bars()
         except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
-            left = len(self._buffer)
+            left = len(self._buffer) + len(self._arrived)
             line = f"{left} frames were not stored within {seconds:g} s; the next start asks for them"
             self._log.note_fault("end", line)
         else:
             self.writer.close()
 
     async def _receive(self, connection: int, sequence: int, data: bytes) -> None:
-        route = self._router.route(data)
-        instrument = route.instrument if route.is_readable else UNREADABLE
-        now, seconds = self._clock(), asyncio.get_running_loop().time()
-        self._note_refusal(connection, route)
-        times = [(each.instrument, self._note(each, now, seconds)) for each in route.sightings]
-        stated = tuple((id_, time) for id_, time in times if time is not None)
-        self._buffer.append(Frame(connection, sequence, now, data, instrument, stated))
+        """Take a frame in; wait while there is no room for another one."""
+        self._arrived.append(Frame(connection, sequence, self._clock(), data, None))
         self._bytes += len(data)
-        self.counts.frames += 1
-        is_awaited = self._listener is not None and self._listener.is_waiting and route.instrument is not None
-        if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
-            self._work.set()
-        if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
+        self._arrival.set()
+        if len(self._arrived) + len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
             await self._room.wait()
+
+    async def _route_frames(self) -> None:
+        """Route frames as soon as the connection has no more of them: it does not give way before, so they are many."""
+        while True:
+            await self._arrival.wait()
+            self._arrival.clear()
+            self._route_arrived()
+
+    def _route_arrived(self) -> None:
+        """Have the frames that arrived stored next, and note what they are of."""
+        arrived, self._arrived = self._arrived, []
+        if not arrived:
+            return
+        seconds, is_awaited = asyncio.get_running_loop().time(), False
+        waits = self._listener is not None and self._listener.is_waiting
+        for frame, route in zip(arrived, self.router.route([frame.data for frame in arrived]), strict=True):
+            if route.refusal is not None or "venue" in self.counts.errors:
+                self._note_refusal(frame.connection, route)
+            times = [(each.instrument, self._note(each, frame.received_at, seconds)) for each in route.sightings]
+            stated = tuple((id_, time) for id_, time in times if time is not None)
+            instrument = route.instrument if route.is_readable else UNREADABLE
+            self._buffer.append(frame._replace(instrument=instrument, times=stated))
+            is_awaited = is_awaited or (waits and route.instrument is not None)
+        self.counts.frames += len(arrived)
+        if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
+            self._work.set()
 
     def _note_refusal(self, connection: int, route: Route) -> None:
         """Tell what the venue refuses; that stands until another connection brings records."""
@@ -196,7 +223,8 @@ class StreamRecorder:
         progress, time = self.progress[seen.instrument], self._plausible_time(seen, now)
         progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
         if time is not None and self.writer.is_completed:
-            self._bars.begin(seen.instrument, time_of(time))
+            if progress.first_bar is None:
+                self._bars.begin(seen.instrument, time_of(time))
             progress.numbers.see(seen.first, seen.last, time, seconds)
         return time
 
@@ -207,9 +235,8 @@ class StreamRecorder:
         """
         if seen.time is None:
             return None
-        length = self.writer.length_of_bars(seen.instrument)
-        oldest, newest = microseconds_of(now - OLDEST - length), microseconds_of(now + NEWEST)
-        if oldest <= seen.time <= newest:
+        at = microseconds_of(now)
+        if at - OLDEST - self._bar_lengths[seen.instrument] <= seen.time <= at + NEWEST:
             return seen.time
         progress = self.progress[seen.instrument]
         if not progress.has_wrong_time:
@@ -221,6 +248,7 @@ class StreamRecorder:
         return None
 
     def _disconnected(self) -> None:
+        self._route_arrived()  # they are of the connection that ended
         for progress in self.progress.values():
             progress.numbers.disconnect()
 
@@ -232,10 +260,11 @@ class StreamRecorder:
                     await self._work.wait()
             except TimeoutError:
                 pass
-            else:
-                await asyncio.sleep(PROMPT_SECONDS)
+            else:  # the first frame after a pause waits for no others
+                await asyncio.sleep(self._stored_at + PROMPT_SECONDS - asyncio.get_running_loop().time())
             while self._buffer:
                 await self._store_batch()
+                self._stored_at = asyncio.get_running_loop().time()
                 await self._show_last_records()
             await self._show_last_records()
             await self._build_bars()
@@ -248,6 +277,7 @@ class StreamRecorder:
             await self._log.retry("database", lambda: self.writer.show_last_records(self._clock()))
 
     async def _store_batch(self) -> None:
+        self._route_arrived()
         batch = first_batch(self._buffer, self._span)
         if any(progress.has_unreported_hole for progress in self.progress.values()):
             await self.states.write()  # before the trades behind the hole are stored
@@ -261,9 +291,12 @@ class StreamRecorder:
             self._tell_listener()
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
+        earliest: dict[str, int] = {}
         for frame in batch:
             for id_, time in frame.times:
-                self._bars.build_again(id_, time_of(time))
+                earliest[id_] = min(time, earliest.get(id_, time))
+        for id_, time in earliest.items():
+            self._bars.build_again(id_, time_of(time))
 
     def _tell_listener(self) -> None:
         if self._listener is not None:
@@ -281,5 +314,6 @@ class StreamRecorder:
                 progress.numbers.add_gap(min(times), max(times), asyncio.get_running_loop().time())
 
     async def _build_bars(self) -> None:
+        self._route_arrived()
         waiting = min((time for frame in self._buffer for _, time in frame.times), default=None)
         await self._bars.build(None if waiting is None else time_of(waiting))

@@ -272,6 +272,10 @@ class StreamWriter:
                 if opened.execute(LOCK, [f"strades.stream.{self.source.website.name}"]).fetchone() != (True,):
                     opened.close()
                     raise StreamBusy("another process keeps this stream")
+                # A crash of the server takes the newest frames, and with them all that was made of them since: it
+                # writes in the order of the commits, so an order that left is behind its frames. The next start asks
+                # for them.
+                opened.execute("SET synchronous_commit = off")
                 opened.commit()  # the lock is the session's
                 self._connection = opened
             with self._connection.transaction():

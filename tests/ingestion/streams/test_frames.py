@@ -3,6 +3,7 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def test_real_frames_are_routed_and_read_as_the_venue_wrote_them(
     rows = [frame.get("result", frame) for frame in wanted]
     symbols = sorted({row[symbol_at[-1]] for row in rows})
     router = Router(load_protocol(protocol), [instrument(symbol) for symbol in symbols])
-    routes = [router.route(frame) for frame in frames]
+    routes = router.route(frames)
     assert len(rows) == sum(route.instrument is not None for route in routes) > 5
     assert all(route.is_readable for route in routes)
     for symbol in symbols:
@@ -89,8 +90,28 @@ def test_the_largest_batch_of_a_recorder_is_read_whatever_the_limit_of_one_answe
 @given(st.binary(max_size=200))
 def test_no_frame_breaks_the_router(frame: bytes) -> None:
     for name in ("gateio_candles", "binance_trades", "coinbase_trades"):
-        route = Router(load_protocol(name), [instrument("BTC_USDT")]).route(frame)
+        [route] = Router(load_protocol(name), [instrument("BTC_USDT")]).route([frame])
         assert route.instrument is None
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8))
+def test_frames_that_are_routed_together_are_routed_as_each_is_alone(chosen: list[int]) -> None:
+    trade = {"e": "aggTrade", "s": "BTCUSDT", "p": "1", "q": "1", "m": True}
+    times: list[Any] = [1_790_000_000_123, "1790000000124", "nonsense", None, 10**30, [1], 1_790_000_000_125.5]
+    frames = [
+        json.dumps({"stream": "btcusdt@aggTrade", "data": trade | {"f": 5, "l": 6, "T": times[number]}}).encode()
+        for number in chosen
+    ]
+    frames += [b"\xff", b'{"stream":"btcusdt@aggTrade","stream":"x"}', b'{"result":null,"id":1}']
+    router = Router(load_protocol("binance_trades"), [instrument("BTCUSDT")])
+    routes = router.route(frames)
+    assert routes == [route for frame in frames for route in router.route([frame])]
+    expected = {0: 1_790_000_000_123_000, 1: 1_790_000_000_124_000, 6: 1_790_000_000_125_500}
+    assert [[each.time for each in route.sightings] for route in routes] == [
+        *([expected.get(number)] for number in chosen),
+        *([], [], []),
+    ]
+    assert [route.is_readable for route in routes[-3:]] == [False, False, True]
 
 
 def test_bars_and_quotes_beside_trades_tell_of_no_trade() -> None:
@@ -98,9 +119,9 @@ def test_bars_and_quotes_beside_trades_tell_of_no_trade() -> None:
     said = {"S": "BTC/USDT", "t": "2026-11-30T12:00:00Z", "o": 1, "h": 1, "l": 1, "c": 1}
     trade = said | {"T": "t", "i": 5, "p": 1, "s": 1, "tks": "B"}
     router = Router(load_protocol("alpaca_crypto_trades"), [instrument("BTC/USDT")])
-    sightings = router.route(json.dumps([said | {"T": "b"}, said | {"T": "q"}, trade]).encode()).sightings
+    [route] = router.route([json.dumps([said | {"T": "b"}, said | {"T": "q"}, trade]).encode()])
     noon = 1_796_040_000_000_000
-    assert [(each.instrument, each.time) for each in sightings] == [
+    assert [(each.instrument, each.time) for each in route.sightings] == [
         ("BTC/USDT", None),
         ("BTC/USDT", None),
         ("BTC/USDT", noon),

@@ -91,6 +91,7 @@ class Recording:
         row = {"id": number, "id_market": number, "create_time_ms": f"{1000 * seconds:.0f}"}
         document = {"channel": "spot.trades", "event": "update", "result": row | WORDS}
         await self.recorder._receive(7, self.sequence, json.dumps(document).encode())
+        self.recorder._route_arrived()
         self.sequence += 1
 
     async def store(self) -> None:
@@ -253,6 +254,46 @@ def test_a_frame_waits_for_others_unless_somebody_waits_for_its_records() -> Non
         return made.recorder._work.is_set()
 
     assert [asyncio.run(wakes(one)) for one in (None, Listening(False), Listening(True))] == [False, False, True]
+
+
+def test_the_first_frame_after_a_pause_waits_for_no_others_and_those_of_a_burst_are_stored_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder, "PROMPT_SECONDS", 1.0)
+    made = Recording()
+    made.recorder._listener = Listening(True)
+    waited: list[float] = []
+
+    async def receive() -> None:
+        loop = asyncio.get_running_loop()
+        storing = asyncio.create_task(made.recorder._store_batches())
+        for numbers in ((1,), (2, 3)):
+            began, calls = loop.time(), len(made.writer.calls)
+            for number in numbers:
+                await made.receive(number, NOW)
+                await asyncio.sleep(0.05)
+            while len(made.writer.calls) == calls:
+                await asyncio.sleep(0.01)
+            waited.append(loop.time() - began)
+        storing.cancel()
+
+    asyncio.run(receive())
+    assert [call for call in made.writer.calls if call[0] == "store"] == [("store", [0]), ("store", [1, 2])]
+    assert waited[0] < 0.9 < waited[1]
+
+
+def test_frames_that_a_connection_left_behind_are_noted_before_its_end(recording: Recording) -> None:
+    async def receive() -> None:
+        for number, seconds in ((1, 9), (2, 8)):
+            row = {"id": number, "id_market": number, "create_time_ms": f"{1000 * (NOW.timestamp() - seconds):.0f}"}
+            frame = {"channel": "spot.trades", "event": "update", "result": row | WORDS}
+            await recording.recorder._receive(7, number, json.dumps(frame).encode())
+        recording.recorder._disconnected()
+        await recording.receive(4, NOW)
+
+    asyncio.run(receive())
+    [gap] = recording.progress.numbers.gaps  # of what was sent while nobody listened, from the newest trade on
+    assert (gap.first, gap.start) == (None, 1_000_000 * (int(NOW.timestamp()) - 8))
 
 
 def test_whoever_waits_is_told_at_the_start_and_of_what_was_asked_for_again(recording: Recording) -> None:

@@ -30,7 +30,7 @@ __all__ = ["recording"]
     ],
 )
 def test_what_a_venue_says_where_it_refuses_is_read(protocol: str, frame: object, told: str | None) -> None:
-    route = Router(load_protocol(protocol), [instrument("BTC_USDT")]).route(json.dumps(frame).encode())
+    [route] = Router(load_protocol(protocol), [instrument("BTC_USDT")]).route([json.dumps(frame).encode()])
     assert (route.is_readable, route.refusal) == (True, told)
 
 
@@ -43,6 +43,7 @@ def test_a_refusal_of_the_venue_is_told_once_and_stands_until_another_connection
     async def receive() -> None:
         for connection in (6, 7):
             await recording.recorder._receive(connection, 0, refused)
+        recording.recorder._route_arrived()
         recording.sequence = 1
         recording.recorder.client.connection = None
         told.append(recording.recorder.states.state(recording.progress).detail)

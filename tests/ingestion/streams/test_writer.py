@@ -57,12 +57,12 @@ def test_02_a_start_goes_on_from_the_hole_that_an_earlier_process_left_open(writ
 
 def test_an_answer_that_the_parser_refuses_fills_no_hole(writer: StreamWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     # by a clock that is an hour behind, every trade is of the future: refused, in a batch and in an answer
-    frames = [replace(trade(number, at(11)), received_at=at(10)) for number in (1, 2)]
+    frames = [trade(number, at(11))._replace(received_at=at(10)) for number in (1, 2)]
     taken = writer.store(frames, at(10))
     assert taken.rows == 0
     assert "time_in_the_future in every row" in taken.refused[0]
     with connect(writer.url) as connection:
-        fetch_ids = store_frames(connection, writer.source, [replace(frames[0], connection=8)])
+        fetch_ids = store_frames(connection, writer.source, [frames[0]._replace(connection=8)])
     monkeypatch.setattr("strades_pipelines.ingestion.streams.writer.ask_again", lambda *_, **__: fetch_ids)
     with pytest.raises(RepairFailed, match=r"an answer was refused: .*time_in_the_future"):
         writer.repair([BTC], at(10), at(11), at(11))
