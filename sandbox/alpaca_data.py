@@ -42,8 +42,8 @@ def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
 
 def _page(world: World, pair: Pair, kind: str, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], str | None]:
     """The rows of a page and the token of the next one: the time of its last row, and how many of that time it has."""
-    now, limit = microseconds(world.now()), _limit(query)
-    since, until = _time(query, "start", 0), min(_time(query, "end", now), now)
+    now, limit = microseconds(world.now()), page_limit(query)
+    since, until = query_time(query, "start", 0), min(query_time(query, "end", now), now)
     token = query.get("page_token")
     since = since if token is None else int(token) + 1
     if kind == "bars":
@@ -89,14 +89,16 @@ def _step(query: Mapping[str, str]) -> int:
     return TIMEFRAMES[query["timeframe"]] * MINUTE
 
 
-def _limit(query: Mapping[str, str]) -> int:
+def page_limit(query: Mapping[str, str]) -> int:
+    """How many rows a page has."""
     limit = query.get("limit", "1000")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAXIMUM_ROWS):
         raise RefusedError("invalid limit")
     return int(limit)
 
 
-def _time(query: Mapping[str, str], name: str, default: int) -> int:
+def query_time(query: Mapping[str, str], name: str, default: int) -> int:
+    """A time of the query, in microseconds since the epoch."""
     if name not in query:
         return default
     try:

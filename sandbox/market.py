@@ -62,6 +62,13 @@ PAIRS = {
     "BTC_USDT": Pair("BTC_USDT", 0, anchor=600_000, price_decimals=1, daily_deviation=0.025, size_shift=38),
     "ETH_USDT": Pair("ETH_USDT", 1, anchor=300_000, price_decimals=2, daily_deviation=0.032, size_shift=34),
 }
+# Shares whose trades are synthetic too, not at the prices of the real daily bars of `sandbox.stocks`; `sandbox.shares`
+# says when they are traded.
+SHARES = {
+    symbol: Pair(symbol, 0, anchor=anchor, price_decimals=2, daily_deviation=0.015, size_shift=38)
+    for symbol, anchor in {"AAPL": 20_000, "FB": 50_000, "GOOG": 17_000, "IBM": 25_000, "MSFT": 45_000}.items()
+}
+MARKETS = PAIRS | SHARES
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def _exponential(exponent: Floats) -> Floats:
 @lru_cache(maxsize=256)
 def _block_prices(seed: int, symbol: str, block: int) -> tuple[float, ...]:
     """Prices in ticks (not rounded) at the 513 day boundaries of a block; the last is the next block's first."""
-    pair = PAIRS[symbol]
+    pair = MARKETS[symbol]
     left, right = BLOCK_DEVIATION * _nearly_normal(_draws(_key(seed, symbol, "block"), block, 2))
     factors = np.array([_day_factor(seed, symbol, block * BLOCK + i) for i in range(BLOCK)])
     steps = _nearly_normal(_draws(_key(seed, symbol, "level"), block * BLOCK, BLOCK)) * (pair.daily_deviation * factors)
@@ -151,8 +158,8 @@ def boundary_price(seed: int, symbol: str, day: int) -> float:
 
 
 def trades_of_day(seed: int, symbol: str, day: int) -> DayOfTrades:
-    """Every trade of one UTC day (days since the epoch) of a pair of `PAIRS`."""
-    pair, factor = PAIRS[symbol], _day_factor(seed, symbol, day)
+    """Every trade of one UTC day (days since the epoch) of a pair of `MARKETS`."""
+    pair, factor = MARKETS[symbol], _day_factor(seed, symbol, day)
     start = (_key(seed, symbol, "trade") + first_trade_index(day) * _GOLDEN) & _MASK
     draws = splitmix64(_COUNTERS + np.uint64(start))
     prices = _path(pair, draws, factor, boundary_price(seed, symbol, day), boundary_price(seed, symbol, day + 1))

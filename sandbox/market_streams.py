@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sandbox.candles import Bar, bars_until
-from sandbox.market import MINUTE, PAIRS, Pair
+from sandbox.market import MARKETS, MINUTE, SHARES, Pair
+from sandbox.shares import share_bars, share_trades
 from sandbox.stream_formats import FORMATS, StreamFormat, encoded
 from sandbox.tape import Trade, quote_after, trades_newest_first
 from sandbox.venue.faults import Faults
@@ -56,14 +57,14 @@ class MarketStream:
         """Queue what has happened since the last look."""
         now, wanted = microseconds(self.world.now()), self.venue.wanted
         for symbol in sorted(wanted.trades | wanted.quotes):
-            pair = PAIRS[symbol]
+            pair = MARKETS[symbol]
             for trade in self._new_trades(pair, now):
                 if symbol in wanted.trades:
                     feed.send_with_faults(encoded(self.venue.trade(pair, trade)), self.faults)
                 if symbol in wanted.quotes:
                     feed.send_with_faults(encoded(self.venue.quote(pair, quote_after(trade))), self.faults)
         for symbol, word, minutes in sorted(wanted.bars):
-            pair, step = PAIRS[symbol], minutes * MINUTE
+            pair, step = MARKETS[symbol], minutes * MINUTE
             for bar in self._closed_bars(pair, step, now):
                 feed.send_with_faults(encoded(self.venue.bar(pair, word, step, bar, now)), self.faults)
         # Where the clock was set back nothing is sent twice.
@@ -71,12 +72,18 @@ class MarketStream:
 
     def _new_trades(self, pair: Pair, now: int) -> Iterator[Trade]:
         since = self.sent_until + 1
+        if pair.symbol in SHARES:
+            return iter(share_trades(self.world.seed, pair, since=since, until=now, count=MOST_TRADES))
         found = trades_newest_first(self.world.seed, pair, since=since, until=now, skip=0, count=MOST_TRADES)
         return reversed(found)
 
     def _closed_bars(self, pair: Pair, step: int, now: int) -> Iterator[Bar]:
         first, last = self.sent_until // step, now // step - 1  # those that closed after the last look
         if last < first:
+            return
+        if pair.symbol in SHARES:
+            closed = {"since": first * step, "until": (last + 1) * step, "count": last + 1 - first}
+            yield from share_bars(self.world.seed, pair, minutes=step // MINUTE, **closed)
             return
         for bar, _ in bars_until(self.world.seed, pair.symbol, interval=step, first=first, last=last, now=now):
             yield bar

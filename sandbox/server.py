@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox import (
     alpaca_data,
+    alpaca_stocks,
     binance,
     coinbase,
     ecb,
@@ -39,7 +40,7 @@ from sandbox.world import Answer, Reply, World, http_date
 from strades_pipelines.system.request_guard import RequestGuard
 
 PROVIDERS: dict[str, Answer] = {
-    alpaca_data.HOST: alpaca_data.answer,
+    alpaca_data.HOST: alpaca_stocks.answer,
     gateio.HOST: gateio.answer,
     binance.HOST: binance.answer,
     coinbase.HOST: coinbase.answer,

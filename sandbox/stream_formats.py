@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox import alpaca_data, binance, coinbase, gateio, kraken
+from sandbox import alpaca_data, alpaca_stocks, binance, coinbase, gateio, kraken
 from sandbox.candles import Bar
-from sandbox.market import PAIRS, Pair
+from sandbox.market import MINUTE, PAIRS, SHARES, Pair
 from sandbox.tape import Quote, Trade
 
 BINANCE_HOST = "data-stream.binance.vision"
@@ -195,7 +196,10 @@ class KrakenStream(StreamFormat):
 
 
 class AlpacaStream(StreamFormat):
-    """Alpaca's crypto data: a login first, then arrays of messages; one unknown symbol refuses a subscription whole."""
+    """Alpaca's data: a login first, then arrays of messages; one unknown symbol refuses a subscription whole.
+
+    Crypto and shares have addresses of their own at the venue; here one takes the symbols of both.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,9 +219,10 @@ class AlpacaStream(StreamFormat):
         if not self.is_known:
             return [[_alpaca_error(401, "not authenticated")]]
         asked = {name: document.get(name, []) for name in ("trades", "quotes", "bars")}
-        if any(symbol not in alpaca_data.SYMBOLS for symbols in asked.values() for symbol in symbols):
+        known = alpaca_data.SYMBOLS | SHARES
+        if any(symbol not in known for symbols in asked.values() for symbol in symbols):
             return [[_alpaca_error(400, "invalid syntax")]]
-        pairs = {name: [alpaca_data.SYMBOLS[symbol].symbol for symbol in symbols] for name, symbols in asked.items()}
+        pairs = {name: [known[symbol].symbol for symbol in symbols] for name, symbols in asked.items()}
         self.wanted.trades.update(pairs["trades"])
         self.wanted.quotes.update(pairs["quotes"])
         self.wanted.bars.update((symbol, "1m", 1) for symbol in pairs["bars"])
@@ -226,14 +231,16 @@ class AlpacaStream(StreamFormat):
 
     def trade(self, pair: Pair, trade: Trade) -> object:
         """As REST has it."""
-        return [_alpaca("t", pair) | alpaca_data.trade_row(pair, trade)]
+        return [_alpaca("t", pair) | _alpaca_rows(pair).trade_row(pair, trade)]
 
     def quote(self, pair: Pair, quote: Quote) -> object:
         """As REST has it."""
-        return [_alpaca("q", pair) | alpaca_data.quote_row(pair, quote)]
+        return [_alpaca("q", pair) | _alpaca_rows(pair).quote_row(pair, quote)]
 
     def bar(self, pair: Pair, word: str, step: int, bar: Bar, now: int) -> object:
         """As REST has it."""
+        if pair.symbol in SHARES:
+            return [_alpaca("b", pair) | alpaca_stocks.bar_row(pair, bar, step // MINUTE)]
         return [_alpaca("b", pair) | alpaca_data.bar_row(pair, bar, step, now)]
 
 
@@ -242,6 +249,10 @@ _ALPACA_WELCOME = {"T": "success", "msg": "authenticated"}
 
 def _alpaca_error(code: int, message: str) -> dict[str, Any]:
     return {"T": "error", "code": code, "msg": message}
+
+
+def _alpaca_rows(pair: Pair) -> ModuleType:
+    return alpaca_stocks if pair.symbol in SHARES else alpaca_data
 
 
 def _alpaca(kind: str, pair: Pair) -> dict[str, Any]:

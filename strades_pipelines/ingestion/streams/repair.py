@@ -4,18 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import psycopg
 
+from strades_pipelines.datamanager.ask import Auth
 from strades_pipelines.datamanager.planning import plan, spider_plan
 from strades_pipelines.datamanager.sources import Instrument, Sources
 from strades_pipelines.ingestion.streams.frame_store import StreamSource
-from strades_pipelines.settings import PROJECT
+from strades_pipelines.settings import PROJECT, SettingsError, secret
 from strades_pipelines.system.child_environment import without_secret_names
 from strades_pipelines.system.processes import tied_to_this_process
+from strades_pipelines.system.secret_values import remember_secret
 
 GRACE_SECONDS = 60.0  # beyond the source's own budget of time
 STORED = (
@@ -53,12 +55,25 @@ def ask_again(
     sources = Sources((website,), tuple(instruments))
     requests = plan(website, sources, window=(start, end), now=now, log={}, force=True, protocol=source.protocol)
     if requests:
-        _crawl(json.dumps(spider_plan(website, requests, run_id=run_id)), website.budget_seconds, database)
+        secrets = _secrets_of(source.protocol.ask.auth)
+        _crawl(json.dumps(spider_plan(website, requests, run_id=run_id)), website.budget_seconds, database, secrets)
     with psycopg.connect(database) as connection:
         return [fetch_id for (fetch_id,) in connection.execute(STORED, [run_id])]
 
 
-def _crawl(document: str, seconds: float, database: str) -> None:
+def _secrets_of(auth: Auth | None) -> dict[str, str]:
+    """The parts of the provider's key that are set, by their variables, for this crawl alone."""
+    try:
+        found = {variable: secret(variable) for variable in (auth.variables if auth else ())}
+    except SettingsError as error:
+        raise RepairFailed(str(error)) from None
+    keys = {variable: value for variable, value in found.items() if value}
+    for value in keys.values():
+        remember_secret(value)
+    return keys
+
+
+def _crawl(document: str, seconds: float, database: str, secrets: Mapping[str, str]) -> None:
     try:
         done = subprocess.run(
             tied_to_this_process([sys.executable, "-m", "scrapers"]),
@@ -67,7 +82,7 @@ def _crawl(document: str, seconds: float, database: str) -> None:
             text=True,
             timeout=seconds + GRACE_SECONDS,
             cwd=PROJECT,
-            env=without_secret_names(os.environ) | {"STRADES_SPIDER_DATABASE": database},
+            env=without_secret_names(os.environ) | {**secrets, "STRADES_SPIDER_DATABASE": database},
             check=False,
         )
     except subprocess.TimeoutExpired:
