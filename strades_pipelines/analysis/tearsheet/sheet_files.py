@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from strades_pipelines.analysis.tearsheet.report_layout import DEFAULT, Layout
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 
 
-def write_html(sheet: TearSheet, file: Path) -> None:
+def write_html(sheet: TearSheet, file: Path, layout: Layout = DEFAULT) -> None:
     """One self-contained page, about 5 MB (Plotly's script is in it), whole or not at all."""
     from strades_pipelines.analysis.tearsheet.page import page
 
-    _write(file, page(sheet).encode())
+    _write(file, page(sheet, layout).encode())
 
 
 def write_png(sheet: TearSheet, file: Path) -> None:
