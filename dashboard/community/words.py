@@ -30,6 +30,8 @@ ACTS = {
     "wallet_opened_to_all": gettext_lazy("ended the ownership of a wallet"),
     "wallet_shared": gettext_lazy("shared a wallet"),
     "wallet_unshared": gettext_lazy("ended the sharing of a wallet"),
+    "approver_demanded": gettext_lazy("demands an approver of an organization for a wallet"),
+    "approver_demand_ended": gettext_lazy("no longer demands an approver of an organization for a wallet"),
     "thread_started": gettext_lazy("started a thread"),
     "message_sent": gettext_lazy("sent a message"),
     "message_reported": gettext_lazy("reported a message"),
