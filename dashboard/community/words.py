@@ -34,6 +34,8 @@ ACTS = {
     "approver_demand_ended": gettext_lazy("no longer demands an approver of an organization for a wallet"),
     "thread_started": gettext_lazy("started a thread"),
     "message_sent": gettext_lazy("sent a message"),
+    "message_edited": gettext_lazy("edited a message"),
+    "place_given": gettext_lazy("made a place free at an event, which the first one waiting got"),
     "message_reported": gettext_lazy("reported a message"),
     "report_answered": gettext_lazy("answered a report"),
     "event_planned": gettext_lazy("planned an event"),
