@@ -92,6 +92,15 @@ class OwnerForm(forms.Form):
     to = forms.ChoiceField(label=gettext_lazy("Owner"), required=False)
 
 
+class ApproverForm(forms.Form):
+    """Who has to approve live trading of a wallet."""
+
+    organization = forms.TypedChoiceField(label=gettext_lazy("A member of"), coerce=int)
+    role = forms.TypedChoiceField(
+        label=gettext_lazy("Who is at least"), choices=list(ROLES.items()), coerce=MemberRole, initial=MemberRole.TRADER
+    )
+
+
 class FileForm(forms.Form):
     """A file that is read at once and not kept."""
 

@@ -214,6 +214,33 @@ class WalletOwner(models.Model):
         )
 
 
+class ApproverRule(models.Model):
+    """Who approves live trading of a wallet has to be in an organization, with a role or one above it (SQL 0098).
+
+    It counts while its owner is the owner.
+    """
+
+    owner = models.ForeignKey(WalletOwner, on_delete=models.PROTECT, related_name="approver_rules")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    role = models.CharField(max_length=10)
+    set_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One at a time."""
+
+        db_table = "approver_rules"
+        constraints = (
+            models.UniqueConstraint(fields=["owner"], condition=NOT_ENDED, name="one_approver_rule_of_a_wallet"),
+        )
+
+    @property
+    def role_word(self) -> str:
+        """The role in the language of the page."""
+        return str(ROLES[MemberRole(self.role)])
+
+
 class WalletShare(models.Model):
     """An owner lets a person or an organization see, or operate, a wallet. It counts while its owner is the owner."""
 

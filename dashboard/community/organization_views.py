@@ -49,6 +49,7 @@ def reason(code: str) -> str:
         "most": _("That are as many as there may be."),
         "right": _("Your role does not allow it."),
         "last": _("An organization keeps an owner: make somebody else one first."),
+        "edit": _("A message of yours can be changed for 15 minutes, at most 20 times, while it is shown."),
         "reach": _("Share with contacts of yours, and organizations that you are in."),
     }
     return words[code]

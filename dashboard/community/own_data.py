@@ -29,7 +29,7 @@ from dashboard.community.organizations import change_member
 from dashboard.gateway.commands import read_commands_by
 from dashboard.meetings.models import Guest, Meeting
 from dashboard.meetings.planning import cancel_meeting
-from dashboard.messaging.models import Message, Reader, Report, Thread
+from dashboard.messaging.models import Message, MessageVersion, Reader, Report, Thread
 from dashboard.notations.models import Notation
 from dashboard.scheduler.models import CalendarFeed
 from dashboard.shop.personal_data import erase_shop_data, shop_data
@@ -70,7 +70,10 @@ def own_data(person: User) -> dict[str, Any]:
             OrganizationNote.objects.filter(author=person).values("title", "text", "instruments", "written_at")
         ),
         "messages": list(
-            Message.objects.filter(author=person).order_by("pk").values("thread__title", "sent_at", "text")
+            Message.objects.filter(author=person).order_by("pk").values("thread__title", "sent_at", "edited_at", "text")
+        ),
+        "messages before they were edited": list(
+            MessageVersion.objects.filter(message__author=person).order_by("pk").values("text", "replaced_at")
         ),
         "reports": list(Report.objects.filter(reported_by=person).values("reported_at", "reason", "answer")),
         "events": list(Meeting.objects.filter(planned_by=person).values("title", "text", "starts_at", "rule", "as_of")),
@@ -127,6 +130,7 @@ def erase(person: User) -> None:
         cancel_meeting(person, meeting)
     Meeting.objects.filter(planned_by=person).update(title=ERASED, text="")
     Thread.objects.filter(started_by=person).update(title=ERASED)
+    MessageVersion.objects.filter(message__author=person).update(text="")
     Message.objects.filter(author=person).update(text="", hidden_at=now)
     Report.objects.filter(reported_by=person).update(reason=ERASED)
     OrganizationNote.objects.filter(author=person).update(title=ERASED, text="", instruments=[])

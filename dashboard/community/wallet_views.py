@@ -10,8 +10,9 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Role
+from dashboard.community.approvers import demand_approver, end_demand, organizations_of_wallet, rule_of
 from dashboard.community.contacts import Refused, contacts_of
-from dashboard.community.forms import OwnerForm, ShareForm
+from dashboard.community.forms import ApproverForm, OwnerForm, ShareForm
 from dashboard.community.models import LEVELS, Level, Organization, WalletOwner
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
@@ -48,6 +49,8 @@ def wallet_sharing(request: HttpRequest, name: str) -> HttpResponse:
         "shares": [(row, LEVELS[Level(row.level)]) for row in shares] if is_manager or is_admin else [],
         "owner_form": _owner_form(owner, None) if is_admin else None,
         "share_form": _share_form(request.user, None) if is_manager else None,
+        "rule": rule_of(owner) if owner else None,
+        "approver_form": _approver_form(owner, None) if owner and is_manager else None,
     }
     return render(request, "community/wallet_sharing.html", context)
 
@@ -71,7 +74,22 @@ def _act(request: HttpRequest, person: User, wallet: str, owner: WalletOwner | N
     elif act == "unshare" and owner is not None and number is not None:
         unshare_wallet(person, owner, number)
         return
+    elif act == "demand" and owner is not None:
+        form = _approver_form(owner, request.POST)
+        if form.is_valid():
+            organization = Organization.objects.get(pk=form.cleaned_data["organization"])
+            demand_approver(person, owner, organization=organization, role=form.cleaned_data["role"])
+            return
+    elif act == "end_demand" and owner is not None:
+        end_demand(person, owner)
+        return
     messages.error(request, _("Choose from the list."))
+
+
+def _approver_form(owner: WalletOwner, data: object) -> ApproverForm:
+    form = ApproverForm(data)
+    form.fields["organization"].choices = [(one.pk, one.name) for one in organizations_of_wallet(owner)]
+    return form
 
 
 def _owner_form(owner: WalletOwner | None, data: object) -> OwnerForm:

@@ -36,6 +36,7 @@ WORDS = {
     # Answers to an event.
     gettext_noop("yes"),
     gettext_noop("maybe"),
+    gettext_noop("waiting"),
     gettext_noop("no"),
     # Entries of the agenda.
     gettext_noop("schedule"),

@@ -82,6 +82,13 @@ REVOKE = """
     WHERE r.wallet = (SELECT q.wallet FROM trading.live_requests AS q WHERE q.request_id = %s)
     ON CONFLICT (request_id) DO NOTHING
 """
+# Those of a wallet that wait; what was approved goes on.
+REVOKE_WAITING = """
+    INSERT INTO trading.live_revocations (request_id, revoked_by)
+    SELECT r.request_id, %s FROM trading.live_requests AS r
+    WHERE r.wallet = %s AND NOT EXISTS (SELECT FROM trading.live_approvals AS a WHERE a.request_id = r.request_id)
+    ON CONFLICT (request_id) DO NOTHING
+"""
 
 
 @dataclass(frozen=True)
@@ -237,3 +244,16 @@ def revoke_live(request_id: int, *, by: str) -> bool:
         crash_point("dashboard.live_revocation_written")
     crash_point("dashboard.live_revocation_committed")
     return is_there
+
+
+def revoke_waiting(wallet: str, *, by: str) -> None:
+    """Take back the requests of a wallet that nobody has approved yet. In the transaction of the caller."""
+    with own.cursor() as cursor:
+        cursor.execute(REVOKE_WAITING, [by, wallet])
+
+
+def may_approve(wallet: str, *, by: str) -> bool:
+    """Whether an account may approve a wallet, by what its owner demands."""
+    with own.cursor() as cursor:
+        cursor.execute("SELECT trading.may_approve(%s, %s)", [wallet, by])
+        return bool(cursor.fetchone()[0])

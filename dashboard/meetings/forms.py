@@ -44,6 +44,13 @@ class MeetingForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Its links open the pages as of this time, so that all look at the same state."),
     )
+    capacity = forms.IntegerField(
+        label=gettext_lazy("Places"),
+        min_value=1,
+        max_value=1000,
+        required=False,
+        help_text=gettext_lazy("Who says yes when none is left waits for one. Empty: as many as will."),
+    )
     text = ProseField(label=gettext_lazy("What it is about"), max_length=LONGEST_TEXT, required=False)
     people = forms.TypedMultipleChoiceField(
         label=gettext_lazy("With"), coerce=int, required=False, widget=forms.SelectMultiple(attrs={"size": 5})

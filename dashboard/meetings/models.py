@@ -15,6 +15,7 @@ class Answer(StrEnum):
     YES = "yes"
     MAYBE = "maybe"
     NO = "no"
+    WAITING = "waiting"  # he would come, and there is no place
 
 
 class Meeting(models.Model):
@@ -28,6 +29,7 @@ class Meeting(models.Model):
     zone = models.CharField(max_length=64)  # IANA: a repeat keeps its hour on the clocks there
     rule = models.CharField(max_length=LONGEST_RULE, blank=True)  # RRULE of RFC 5545
     as_of = models.DateTimeField(null=True)
+    capacity = models.PositiveIntegerField(null=True)  # how many may come; None: as many as will
     organization = models.ForeignKey(Organization, null=True, on_delete=models.PROTECT, related_name="+")
     planned_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     planned_at = models.DateTimeField()

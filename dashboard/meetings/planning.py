@@ -66,7 +66,9 @@ def reminders(person: User, now: datetime, *, ahead: timedelta = timedelta(0)) -
 
     Three queries at most, one where he wants no reminder.
     """
-    wanted = Guest.objects.filter(person=person, reminder_minutes__isnull=False).exclude(answer=Answer.NO)
+    wanted = Guest.objects.filter(person=person, reminder_minutes__isnull=False).exclude(
+        answer__in=(Answer.NO, Answer.WAITING)
+    )
     before = {
         meeting: timedelta(minutes=minutes) for meeting, minutes in wanted.values_list("meeting", "reminder_minutes")
     }
@@ -90,7 +92,14 @@ def readers_of(meeting: Meeting) -> set[int]:
 
 
 @transaction.atomic
-def plan(person: User, draft: Draft, *, people: Collection[User], organization: Organization | None) -> Meeting:
+def plan(
+    person: User,
+    draft: Draft,
+    *,
+    people: Collection[User],
+    organization: Organization | None,
+    capacity: int | None = None,
+) -> Meeting:
     """Plan an event, with contacts or an organization, or for oneself; one that is there by its `uid` stays as it is.
 
     Raises:
@@ -115,6 +124,7 @@ def plan(person: User, draft: Draft, *, people: Collection[User], organization: 
         zone=draft.zone,
         rule=with_end(draft.rule, draft.starts_at, draft.zone),
         as_of=draft.as_of,
+        capacity=capacity,
         organization=organization,
         planned_by=person,
         planned_at=settings().now(),
@@ -144,13 +154,43 @@ def new_uid(key: UUID | None = None) -> str:
     return f"{key or uuid4()}@strades"
 
 
-def answer_meeting(person: User, meeting: Meeting, answer: Answer, *, reminder_minutes: int | None) -> None:
-    """Keep what a person says to an event that he sees, and when he is reminded."""
+@transaction.atomic
+def answer_meeting(person: User, meeting: Meeting, answer: Answer, *, reminder_minutes: int | None) -> Answer:
+    """Keep what a person says to an event that he sees, and when he is reminded; what it came to.
+
+    A yes where no place is left waits; a place that somebody gives up goes to who waits longest.
+    """
+    meeting = Meeting.objects.select_for_update().get(pk=meeting.pk)  # of two who take the last place one waits
     row = Guest.objects.get_or_create(meeting=meeting, person=person)[0]
-    row.answer, row.answered_at, row.reminder_minutes = answer.value, settings().now(), reminder_minutes
+    kept = Answer(row.answer) if row.answer else None
+    if answer == Answer.YES and kept in (Answer.YES, Answer.WAITING):
+        answer = kept  # he keeps his place, in the event or in the line
+    elif answer == Answer.YES and not _free_places(meeting):
+        answer = Answer.WAITING
+    if answer != kept:
+        row.answered_at = settings().now()
+    row.answer, row.reminder_minutes = answer.value, reminder_minutes
     value = {"meeting": meeting.pk, "answer": answer}
     planner = {meeting.planned_by_id} & readers_of(meeting)
     record_act(row, "event_answered", by=person, readers=planner, value=value)
+    _give_free_places(person, meeting)
+    return Answer(Guest.objects.get(pk=row.pk).answer)
+
+
+def _free_places(meeting: Meeting) -> int:
+    """How many places are left; those of who does not see the event any more are free."""
+    if meeting.capacity is None:
+        return MOST_MEETINGS
+    taken = meeting.guests.filter(answer=Answer.YES.value, person__in=readers_of(meeting)).count()
+    return max(0, meeting.capacity - taken)
+
+
+def _give_free_places(by: User, meeting: Meeting) -> None:
+    """Give places to who waits, longest first. The caller has locked the event."""
+    waiting = meeting.guests.filter(answer=Answer.WAITING.value, person__in=readers_of(meeting))
+    for row in waiting.order_by("answered_at", "pk")[: _free_places(meeting)]:
+        row.answer = Answer.YES.value
+        record_act(row, "place_given", by=by, readers=[row.person_id], value={"meeting": meeting.pk})
 
 
 @transaction.atomic

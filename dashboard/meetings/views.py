@@ -21,7 +21,7 @@ from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
 from dashboard.meetings.files import read_events, write_events
 from dashboard.meetings.forms import AnswerForm, MeetingForm
-from dashboard.meetings.models import Guest, Meeting
+from dashboard.meetings.models import Answer, Guest, Meeting
 from dashboard.meetings.planning import answer_meeting, cancel_meeting, meetings_of, plan, planned, readers_of, take_in
 from dashboard.meetings.recurrence import occurrences
 from strades_pipelines.settings import settings
@@ -59,7 +59,13 @@ def meeting_new(request: HttpRequest) -> HttpResponse:
         group = form.cleaned_data["organization"]
         guests = [people[number] for number in form.cleaned_data["people"]]
         try:
-            made = plan(request.user, form.draft, people=guests, organization=groups[group] if group else None)
+            made = plan(
+                request.user,
+                form.draft,
+                people=guests,
+                organization=groups[group] if group else None,
+                capacity=form.cleaned_data["capacity"],
+            )
             return redirect("meeting", made.pk)
         except Refused as refused:
             form.add_error(None, reason(str(refused)))
@@ -77,12 +83,14 @@ def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
     mine = next((row for row in guests if row.person_id == person.pk), None)
     now = settings().now()
     repeats = occurrences(found.starts_at, found.ends_at, found.rule, found.zone, start=now, end=now + YEAR)
-    initial = {"answer": mine.answer, "reminder": mine.reminder_minutes} if mine else None
+    said = None if mine is None else Answer.YES if mine.answer == Answer.WAITING else mine.answer
+    initial = {"answer": said, "reminder": mine.reminder_minutes} if mine else None
     context = {
         "meeting": found,
         "guests": guests,
         "form": AnswerForm(initial=initial),
         "repeats": repeats[:SHOWN_REPEATS] if found.rule else [],
+        "coming": sum(guest.answer == Answer.YES for guest in guests),
         "is_mine": found.planned_by_id == person.pk,
         "pages": _pages(found),
     }
@@ -107,8 +115,11 @@ def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
         return redirect("meeting", meeting_id)
     form = AnswerForm(request.POST)
     if form.is_valid() and found.cancelled_at is None:
-        answer_meeting(person, found, form.cleaned_data["answer"], reminder_minutes=form.cleaned_data["reminder"])
-        messages.success(request, _("Saved."))
+        answer, minutes = form.cleaned_data["answer"], form.cleaned_data["reminder"]
+        if answer_meeting(person, found, answer, reminder_minutes=minutes) == Answer.WAITING:
+            messages.warning(request, _("No place is left: you are on the waiting list."))
+        else:
+            messages.success(request, _("Saved."))
     else:
         messages.error(request, _("Choose from the list."))
     return redirect("meeting", meeting_id)

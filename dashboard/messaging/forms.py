@@ -34,6 +34,13 @@ class MessageForm(forms.Form):
     )
 
 
+class EditForm(forms.Form):
+    """Another text of a message of one's own."""
+
+    message = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+    text = ProseField(label=gettext_lazy("Message"), max_length=LONGEST_MESSAGE)
+
+
 class ReportForm(forms.Form):
     """Why a message is reported."""
 

@@ -51,12 +51,27 @@ class Message(models.Model):
     text = models.TextField()
     sent_at = models.DateTimeField()
     hidden_at = models.DateTimeField(null=True)  # by an admin, or by its author's erasure
+    edited_at = models.DateTimeField(null=True)  # the last time; what stood before is in `versions`
 
     class Meta:
         """In the order of their numbers."""
 
         db_table = "messages"
         indexes = (models.Index(fields=["thread", "-id"], name="messages_of_thread"),)
+
+
+class MessageVersion(models.Model):
+    """What stood in a message until its author changed it: for admins, where it is reported, and for its author."""
+
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="versions")
+    text = models.TextField()
+    replaced_at = models.DateTimeField()
+
+    class Meta:
+        """In the order of their numbers."""
+
+        db_table = "message_versions"
+        ordering = ("id",)
 
 
 class Report(models.Model):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +15,11 @@ from dashboard.community.acts import record_act
 from dashboard.community.contacts import Refused, blocked_people, may_reach
 from dashboard.community.models import Member, Organization
 from dashboard.community.organizations import member_ids
-from dashboard.messaging.models import Message, Reader, Report, Thread
+from dashboard.messaging.models import Message, MessageVersion, Reader, Report, Thread
 from strades_pipelines.settings import settings
 
 MOST_READERS, MOST_SHOWN = 50, 50
+EDIT_TIME, MOST_EDITS = timedelta(minutes=15), 20
 MENTION = re.compile(r"(?<![\w@])@([\w.@+-]{1,64})")
 
 
@@ -121,6 +122,35 @@ def send_message(person: User, thread: Thread, *, text: str, key: UUID) -> None:
         # The key may be another message's: that is told.
         if not Message.objects.filter(key=key, author=person, thread=thread).exists():
             raise
+
+
+def may_edit(person: User, message: Message) -> bool:
+    """Whether a message is the person's own, is shown, and is not older than EDIT_TIME."""
+    is_own = message.author_id == person.pk and message.hidden_at is None
+    return is_own and settings().now() - message.sent_at <= EDIT_TIME
+
+
+@transaction.atomic
+def edit_message(person: User, thread: Thread, message_id: int, text: str) -> None:
+    """Change a message; what stood there is kept. The same text again changes nothing. Nobody is told of it.
+
+    Raises:
+        Refused: `edit`, it is none of his, is hidden, or is too old, or was changed MOST_EDITS times; `reach`, see
+            `may_send`.
+    """
+    if not may_send(person, thread, people_of(thread)):
+        raise Refused("reach")
+    row = Message.objects.select_for_update().filter(pk=message_id, thread=thread).first()
+    if row is None or not may_edit(person, row):
+        raise Refused("edit")
+    if row.text == text:
+        return
+    if row.versions.count() >= MOST_EDITS:
+        raise Refused("edit")
+    now = settings().now()
+    MessageVersion.objects.create(message=row, text=row.text, replaced_at=now)
+    row.text, row.edited_at = text, now
+    record_act(row, "message_edited", by=person, value={"thread": thread.pk})
 
 
 def mark_read(person: User, thread: Thread, newest: int) -> None:

@@ -18,16 +18,18 @@ from dashboard.community.organizations import organizations_of
 from dashboard.core.live import live_page
 from dashboard.gateway.cards import Card, ids_in, read_cards
 from dashboard.gateway.reading import parse_whole, snapshot
-from dashboard.messaging.forms import AnswerForm, MessageForm, ReportForm, ThreadForm
+from dashboard.messaging.forms import AnswerForm, EditForm, MessageForm, ReportForm, ThreadForm
 from dashboard.messaging.markdown import render_markdown
 from dashboard.messaging.models import Message, Report, Thread
 from dashboard.messaging.threads import (
     MOST_SHOWN,
     answer_report,
     answers_of,
+    edit_message,
     is_muted,
     leave_thread,
     mark_read,
+    may_edit,
     may_send,
     mute,
     people_of,
@@ -92,7 +94,7 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
     """A thread, newest messages last, and the form to write. `before` in the address shows older ones.
 
     `about` names a message of somebody else: forms to report it and to block its author. They stand outside the part
-    that is read again, whose forms would be made anew under the hand.
+    that is read again, whose forms would be made anew under the hand. `edit` names one of one's own, to change it.
     """
     person, found = _thread(request, thread_id)
     people = people_of(found)
@@ -119,6 +121,8 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
     about = parse_whole(request.GET.get("about", ""), LARGEST_ID)
     context = {
         "thread": found,
+        "edit_form": _edit_form(person, rows, parse_whole(request.GET.get("edit", ""), LARGEST_ID)),
+        "editable": {row.pk for row in shown if may_edit(person, row)},
         "about": None if about is None else rows.filter(pk=about).exclude(author=person).first(),
         "people": [one for one in people if one.pk not in blocked_people(person)],
         "rows": _with_cards(person, shown),
@@ -130,6 +134,13 @@ def thread(request: HttpRequest, thread_id: int) -> HttpResponse:
         "last": shown[-1] if shown else None,
     }
     return render(request, "messaging/thread.html", context, status=400 if form.is_bound else 200)
+
+
+def _edit_form(person: User, rows: Any, message_id: int | None) -> EditForm | None:
+    row = None if message_id is None else rows.filter(pk=message_id).first()
+    if row is None or not may_edit(person, row):
+        return None
+    return EditForm(initial={"message": row.pk, "text": row.text}, auto_id="edit_%s")
 
 
 def _with_cards(
@@ -151,7 +162,7 @@ def _with_cards(
 
 @require_POST
 def thread_act(request: HttpRequest, thread_id: int) -> HttpResponse:
-    """Mute, unmute or leave a thread, or report a message of it."""
+    """Mute, unmute or leave a thread, or change or report a message of it."""
     person, found = _thread(request, thread_id)
     act = request.POST.get("act", "")
     if act in ("mute", "unmute"):
@@ -159,6 +170,8 @@ def thread_act(request: HttpRequest, thread_id: int) -> HttpResponse:
     elif act == "leave":
         leave_thread(person, found)
         return redirect("threads")
+    elif act == "edit":
+        _edit(request, person, found)
     elif act == "report":
         form = ReportForm(request.POST)
         row = found.messages.filter(pk=form.cleaned_data["message"]).first() if form.is_valid() else None
@@ -170,6 +183,17 @@ def thread_act(request: HttpRequest, thread_id: int) -> HttpResponse:
     return redirect("thread", thread_id)
 
 
+def _edit(request: HttpRequest, person: User, thread: Thread) -> None:
+    form = EditForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(line for lines in form.errors.values() for line in lines))
+        return
+    try:
+        edit_message(person, thread, form.cleaned_data["message"], form.cleaned_data["text"])
+    except Refused as refused:
+        messages.error(request, reason(str(refused)))
+
+
 @require_safe
 def thread_export(request: HttpRequest, thread_id: int) -> HttpResponse:
     """The messages of a thread as JSON, oldest first, as its page shows them to this person."""
@@ -179,6 +203,7 @@ def thread_export(request: HttpRequest, thread_id: int) -> HttpResponse:
         "thread": found.title,
         "messages": [
             {"by": row.author.pseudo, "at": row.sent_at.isoformat(), "text": row.text}
+            | ({"edited": row.edited_at.isoformat()} if row.edited_at else {})
             for row in rows.select_related("author")[:MOST_EXPORTED]
         ],
     }
@@ -209,6 +234,7 @@ def reports(request: HttpRequest) -> HttpResponse:
             messages.error(request, _("Give a reason."))
         return redirect("message_reports")
     rows = Report.objects.select_related("message__author", "message__thread", "reported_by", "answered_by")
+    rows = rows.prefetch_related("message__versions")
     context = {"open": rows.filter(answered_at=None).order_by("id")[:MOST_FOUND]}
     context["answered"] = rows.exclude(answered_at=None).order_by("-answered_at")[:MOST_FOUND]
     return render(request, "messaging/reports.html", context)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Role
-from strades_pipelines.sharing.manifest import Manifest, read_manifest
+from strades_pipelines.sharing.manifest import AnyManifest, Manifest, read_manifest
 
 DRAFT, PUBLISHED, WITHDRAWN = "draft", "published", "withdrawn"
 STATES = (DRAFT, PUBLISHED, WITHDRAWN)
@@ -22,6 +22,23 @@ CLAIMS = {
     "sharpe": gettext_lazy("Sharpe ratio"),
     "fills": gettext_lazy("Fills"),
     "fees": gettext_lazy("Fees"),
+}
+
+
+COUNTS = {
+    "features": gettext_lazy("Features"),
+    "values": gettext_lazy("Values"),
+    "bodies": gettext_lazy("Answers"),
+    "records": gettext_lazy("Records"),
+    "rejects": gettext_lazy("Rows refused"),
+    "cards": gettext_lazy("Cards"),
+    "panels": gettext_lazy("Panels"),
+}
+KIND_WORDS = {
+    "strategy": gettext_lazy("Strategy"),
+    "feature_set": gettext_lazy("Feature set"),
+    "protocol": gettext_lazy("Protocol"),
+    "report_layout": gettext_lazy("Report layout"),
 }
 
 
@@ -65,15 +82,23 @@ class Item(models.Model):
         indexes = (models.Index(fields=["state", "-published_at"], name="shop_items_published"),)
 
     @property
-    def said(self) -> Manifest:
+    def said(self) -> AnyManifest:
         """What its author says of it, which its signature covered when it was taken in."""
         return read_manifest(bytes(self.manifest, "utf-8"))
 
     @property
+    def kind_word(self) -> str:
+        """What kind of bundle it is, in the page's language."""
+        return str(KIND_WORDS[self.said.kind])
+
+    @property
     def claims(self) -> list[tuple[str, Any, float | int | None]]:
-        """The figures that a page shows: name, word, value."""
-        found = self.said.result.claims
-        return [(name, word, found.get(name)) for name, word in CLAIMS.items()]
+        """The figures that a page shows: name, word, value; of a strategy those that one looks for, of others all."""
+        said = self.said
+        found = said.result.claims
+        if isinstance(said, Manifest):
+            return [(name, word, found.get(name)) for name, word in CLAIMS.items()]
+        return [(name, COUNTS[name], value) for name, value in found.items() if name in COUNTS]
 
     def is_seen_by(self, person: User) -> bool:
         """Whether a person may know of it."""

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.accounts.changes import related_accounts
 from dashboard.accounts.models import User
+from dashboard.community.approvers import rules_of
 from dashboard.gateway import live_trading as gateway
 from dashboard.gateway.live_trading import LiveRequest, LiveWallet, TooManyRequests
 from dashboard.gateway.reading import parse_whole, snapshot
@@ -23,12 +24,14 @@ from dashboard.rate_limits import HOUR, too_many
 from strades_pipelines.settings import settings
 
 LARGEST_ID = 2**63 - 1
-# What the database says (migrations 0059 and 0063), for the catalogue.
+# What the database says (migrations 0059, 0063 and 0098), for the catalogue.
 REFUSALS = (
     gettext_noop("the request has expired: ask again"),
     gettext_noop("one person alone waits for 60 s"),
     gettext_noop("the request was taken back"),
     gettext_noop("the wallet has changed since it was asked for: ask again"),
+    gettext_noop("the owner of the wallet demands an approver with another role in an organization"),
+    gettext_noop("the owner of the wallet demands another person than who asked"),
     # Why a wallet is halted or reducing, in its view trading.live_refusals.
     gettext_noop("live needs an approval: ask for it on the page Live of the dashboard"),
     gettext_noop("its limits have changed since live was approved: ask again on the page Live of the dashboard"),
@@ -144,6 +147,7 @@ def _waiting_rows(
 ) -> list[dict[str, Any]]:
     """What the page shows of each request that waits."""
     related = _related_names(request) if waiting else set()
+    rules = rules_of([found.wallet for found in waiting])
     return [
         {
             "request": found,
@@ -151,8 +155,10 @@ def _waiting_rows(
             "changes": wallets[found.wallet].differences(found),
             "is_own": found.requested_by == _name(request),
             "is_related": found.requested_by in related,
+            "rule": rules.get(found.wallet),
             "may_approve": found.requested_by not in related
-            and (found.requested_by != _name(request) or settings().live_one_person),
+            and (found.requested_by != _name(request) or (settings().live_one_person and found.wallet not in rules))
+            and (found.wallet not in rules or gateway.may_approve(found.wallet, by=_name(request))),
         }
         for found in waiting
     ]

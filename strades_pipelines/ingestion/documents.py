@@ -10,6 +10,7 @@ from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
+from strades_pipelines.ingestion.verdicts import Parsed
 from strades_pipelines.market.records import SCHEMAS
 from strades_pipelines.system.regular_files import read_regular
 
@@ -39,7 +40,11 @@ def document(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetch
 
     Times are ISO 8601 with Z, dates ISO 8601; what is missing is None.
     """
-    parsed = parse_bounded(protocol, body, given=given, fetched_at=fetched_at)
+    return describe(protocol, body, parse_bounded(protocol, body, given=given, fetched_at=fetched_at))
+
+
+def describe(protocol: Protocol, body: bytes, parsed: Parsed) -> dict[str, Any]:
+    """The same, of a body that is parsed."""
     return {
         "protocol": protocol.name,
         "sha256": hashlib.sha256(body).hexdigest(),

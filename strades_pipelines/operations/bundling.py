@@ -13,7 +13,8 @@ from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle, read_bundle_file, read_bytes
 from strades_pipelines.sharing.installing import install
 from strades_pipelines.sharing.making import Provenance, make_bundle, read_moment
-from strades_pipelines.sharing.manifest import Label
+from strades_pipelines.sharing.making_kinds import make_feature_set, make_layout_bundle, make_protocol_bundle
+from strades_pipelines.sharing.manifest import Label, Manifest
 from strades_pipelines.sharing.rerun import CodeFailed
 from strades_pipelines.sharing.verification import VERIFIED, Verdict, verify_bytes
 from strades_pipelines.system.regular_files import NotARegularFile, check_output
@@ -25,6 +26,9 @@ NOT_STATED = "not stated"
 WRITERS = ("template", "chatgpt")
 
 
+Stated = tuple[str | None, str | None]  # source and licence of files, as the author says them
+
+
 def make_file(
     named: str,
     given: Sequence[str],
@@ -33,32 +37,103 @@ def make_file(
     label: Label,
     output: Path,
     *,
-    stated: tuple[str | None, str | None],
+    stated: Stated,
 ) -> Bundle:
-    """Make a bundle and write it.
+    """Make a bundle of a strategy and write it.
 
     Args:
-        stated: source and licence of files of bars, as the author says them; of the database they are those of its
-            protocols.
+        stated: of files of bars; of the database they are those of its protocols.
 
     Raises:
         BadInput: what cannot be used, or code that does not run where it is shut in.
     """
+    return _write(
+        named,
+        output,
+        lambda key, at: make_bundle(
+            named, given, data, terms, label, key=key, at=at, provenance=_provenance(data, at, stated)
+        ),
+    )
+
+
+def make_feature_file(named: str, data: "DataChoice", label: Label, output: Path, *, stated: Stated) -> Bundle:
+    """Make a bundle of a feature set and write it; as `make_file`."""
+    return _write(
+        named,
+        output,
+        lambda key, at: make_feature_set(named, data, label, key=key, at=at, provenance=_provenance(data, at, stated)),
+    )
+
+
+def make_protocol_file(
+    file: Path,
+    bodies: Sequence[Path],
+    given: Sequence[str],
+    label: Label,
+    output: Path,
+    *,
+    fetched_at: str | None,
+    stated: Stated,
+) -> Bundle:
+    """Make a bundle of a protocol with bodies that it reads, fetched at a time (now where None), and write it.
+
+    Raises:
+        BadInput: what cannot be used, or a body that the protocol does not read.
+    """
+    pairs = dict(map(_pair, given))
+    return _write(
+        str(file),
+        output,
+        lambda key, at: make_protocol_bundle(
+            file,
+            bodies,
+            pairs,
+            label,
+            key=key,
+            at=at,
+            fetched_at=at if fetched_at is None else read_moment(fetched_at, "--fetched-at"),
+            provenance=_stated(stated),
+        ),
+    )
+
+
+def make_layout_file(file: Path, label: Label, output: Path) -> Bundle:
+    """Make a bundle of a report layout and write it.
+
+    Raises:
+        BadInput: what cannot be used.
+    """
+    return _write(str(file), output, lambda key, at: make_layout_bundle(file, label, key=key, at=at))
+
+
+def _write(named: str, output: Path, make: Callable[[AuthorKey, datetime], Bundle]) -> Bundle:
     try:
         check_output(output)
     except NotARegularFile as error:
         raise BadInput(str(error)) from None
     at = settings().now()
-    source, licence = stated
-    of_files = Provenance(source or NOT_STATED, licence or NOT_STATED)
-    provenance = _provenance_of_stored(data, at) if data.instruments else lambda _instrument: of_files
-    key = AuthorKey.read_or_make(settings().home)
     try:
-        bundle = make_bundle(named, given, data, terms, label, key=key, at=at, provenance=provenance)
+        bundle = make(AuthorKey.read_or_make(settings().home), at)
     except CodeFailed as error:
         raise BadInput(f"{named}: {error}") from None
     output.write_bytes(bundle.body)
     return bundle
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadInput(f"--set: expected NAME=VALUE, found {text[:60]!r}")
+    return name, value
+
+
+def _stated(stated: Stated) -> Provenance:
+    source, licence = stated
+    return Provenance(source or NOT_STATED, licence or NOT_STATED)
+
+
+def _provenance(data: "DataChoice", at: datetime, stated: Stated) -> Callable[[str], Provenance]:
+    return _provenance_of_stored(data, at) if data.instruments else lambda _instrument: _stated(stated)
 
 
 def verify_file(file: Path, bars: Sequence[str]) -> Verdict:
@@ -79,7 +154,10 @@ def write_article(file: Path, bars: Sequence[str], writer: str) -> str:
     """
     if writer not in WRITERS:
         raise BadInput(f"--writer: expected one of {', '.join(WRITERS)}, found {writer!r}")
-    facts = facts_of(read_bundle_file(file).manifest)
+    manifest = read_bundle_file(file).manifest
+    if not isinstance(manifest, Manifest):
+        raise BadInput(f"{file}: expected a bundle of a strategy, which has figures to write of; found {manifest.kind}")
+    facts = facts_of(manifest)
     if writer == "template":
         is_verified = verify_file(file, bars).state == VERIFIED
         return f"Draft, by a template:\n\n{template_draft(facts, is_verified=is_verified)}"

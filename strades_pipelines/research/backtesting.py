@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from strades_pipelines.analysis.significance_report import Significance
+from strades_pipelines.analysis.tearsheet.report_layout import DEFAULT, MOST_BYTES, Layout, parse_layout
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.tearsheet.sheet_files import write_html, write_png
 from strades_pipelines.bad_input import BadInput
@@ -19,7 +20,7 @@ from strades_pipelines.research.json_rows import write
 from strades_pipelines.research.study import Run, Study, Trials
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.strategy_files import load_strategy, make_strategy, parameters
-from strades_pipelines.system.regular_files import NotARegularFile, check_output
+from strades_pipelines.system.regular_files import NotARegularFile, check_output, read_regular
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Outputs:
     as_json: bool = False
     html: Path | None = None
     png: Path | None = None
+    layout: Path | None = None
     keeps_trial: bool = True
 
 
@@ -48,6 +50,7 @@ def run_backtest(
     """
     study = study_of(named, given, data, terms, mode)
     other = None if benchmark is None else data.benchmark(benchmark)
+    layout = _layout_of(outputs)
     for file in (outputs.html, outputs.png):
         check_folder(file)
     began = time.perf_counter()
@@ -56,7 +59,7 @@ def run_backtest(
     figures = statistics(run, other)
     found = significance_of(run, Trials(settings().home / "trials" if outputs.keeps_trial else None).with_([run.trial]))
     if outputs.html:
-        write_html(_sheet(run, figures, found), outputs.html)
+        write_html(_sheet(run, figures, found), outputs.html, layout)
     if outputs.png:
         write_png(_sheet(run, figures, found), outputs.png)
     if outputs.as_json:
@@ -65,6 +68,17 @@ def run_backtest(
         from strades_pipelines.research.show import show
 
         show(run, figures, found, seconds, Console(highlight=False))
+
+
+def _layout_of(outputs: Outputs) -> Layout:
+    if outputs.layout is None:
+        return DEFAULT
+    if outputs.html is None:
+        raise BadInput("--layout: expected --html beside it, which it lays out")
+    try:
+        return parse_layout(read_regular(outputs.layout, most_bytes=MOST_BYTES))
+    except OSError as error:
+        raise BadInput(f"{outputs.layout}: expected a layout that can be read, found {error.strerror}") from None
 
 
 def study_of(

@@ -52,12 +52,13 @@ def backtest(
     as_json: opt.Json = False,
     html: opt.Html = None,
     png: opt.Png = None,
+    layout: opt.LayoutFile = None,
 ) -> None:
     """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
     from strades_pipelines.research.backtesting import Outputs, run_backtest
 
     data, terms = opt.choices_of(context.params)
-    outputs = Outputs(as_json, html, png, keeps_trial=not no_ledger)
+    outputs = Outputs(as_json, html, png, layout, keeps_trial=not no_ledger)
     run_backtest(strategy, param or (), data, terms, mode, outputs, benchmark)
 
 

@@ -166,6 +166,10 @@ Multiplier = Annotated[float, typer.Option(help="Money a point of price is worth
 Mode = Annotated[str, typer.Option(help="auto (compiled where it can be), events or compiled.")]
 NoLedger = Annotated[bool, typer.Option("--no-ledger", help="Do not keep the run as a trial on its data.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with charts that works offline.")]
+LayoutFile = Annotated[
+    Path | None,
+    typer.Option("--layout", metavar="FILE.json", help="Cards and panels of --html, in their order: docs/bundles.md."),
+]
 Png = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture.")]
 
 # The fields whose option has another name.

@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from strades_pipelines.sharing.bundle_paths import CODE_FOLDER, CONTENT_FOLDER, is_bundle_path
 from strades_pipelines.sharing.manifest import (
-    CODE_FOLDER,
     MOST_FILES,
     RESULT_FILE,
+    AnyManifest,
     BundleChanged,
     BundleRefused,
-    Manifest,
-    is_code_path,
     read_manifest,
 )
 from strades_pipelines.system.regular_files import read_regular
@@ -42,12 +41,12 @@ class Bundle:
     """A bundle that is as its author signed it.
 
     Attributes:
-        files: the code by its path, `code/...`.
+        files: the code or the content by its path, `code/...` or `content/...`.
         result: the bytes of `result.json`.
         sha256: of the bytes of the whole bundle.
     """
 
-    manifest: Manifest
+    manifest: AnyManifest
     signature: bytes
     files: Mapping[str, bytes]
     result: bytes
@@ -63,7 +62,7 @@ class Bundle:
         return hashlib.sha256(self.body).hexdigest()
 
 
-def pack(manifest: Manifest, signature: bytes, files: Mapping[str, bytes], result: bytes) -> bytes:
+def pack(manifest: AnyManifest, signature: bytes, files: Mapping[str, bytes], result: bytes) -> bytes:
     """The bytes of a bundle.
 
     Raises:
@@ -95,7 +94,7 @@ def read_bundle(body: bytes) -> Bundle:
         raise BundleRefused(f"expected {missing[0]} in the bundle, found none")
     manifest, signature, result = read_manifest(entries[MANIFEST_FILE]), entries[SIGNATURE_FILE], entries[RESULT_FILE]
     check_signature(manifest.author_key, signature, entries[MANIFEST_FILE])
-    files = {name: content for name, content in entries.items() if name.startswith(CODE_FOLDER)}
+    files = {name: content for name, content in entries.items() if name.startswith((CODE_FOLDER, CONTENT_FOLDER))}
     _check_hashes(manifest, files, result)
     if pack(manifest, signature, files, result) != body:
         raise BundleChanged("expected the bytes that `strades bundle make` writes, found others between or around them")
@@ -146,12 +145,12 @@ def check_signature(public_key: str, signature: bytes, signed: bytes) -> None:
         ) from None
 
 
-def _check_hashes(manifest: Manifest, files: Mapping[str, bytes], result: bytes) -> None:
-    if surplus := files.keys() - manifest.code.files.keys():
+def _check_hashes(manifest: AnyManifest, files: Mapping[str, bytes], result: bytes) -> None:
+    if surplus := files.keys() - manifest.content.files.keys():
         raise BundleRefused(f"{min(surplus)}: expected files that manifest.json names, found one more")
-    if missing := manifest.code.files.keys() - files.keys():
+    if missing := manifest.content.files.keys() - files.keys():
         raise BundleRefused(f"{min(missing)}: expected the file that manifest.json names, found none")
-    declared = {**manifest.code.files, RESULT_FILE: manifest.result.sha256}
+    declared = {**manifest.content.files, RESULT_FILE: manifest.result.sha256}
     for path, content in {**files, RESULT_FILE: result}.items():
         found = hashlib.sha256(content).hexdigest()
         if found != declared[path]:
@@ -216,5 +215,5 @@ def _check_entry(info: zipfile.ZipInfo, times: int) -> None:
         raise BundleRefused(f"{name}: expected a file, found something else")
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise BundleRefused(f"{name}: expected bytes that are not compressed, found compressed ones")
-    if info.filename not in (MANIFEST_FILE, SIGNATURE_FILE, RESULT_FILE) and not is_code_path(info.filename):
-        raise BundleRefused(f"{name!r}: expected code/NAME.py, found a path that is not")
+    if info.filename not in (MANIFEST_FILE, SIGNATURE_FILE, RESULT_FILE) and not is_bundle_path(info.filename):
+        raise BundleRefused(f"{name!r}: expected code/NAME.py or content/NAME.json, found a path that is not")

@@ -5,8 +5,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from strades_pipelines.analysis.tearsheet.report_layout import parse_layout
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.sharing.bundle_file import Bundle
-from strades_pipelines.sharing.manifest import BundleRefused
+from strades_pipelines.sharing.manifest import BundleRefused, LayoutManifest, ProtocolManifest
+from strades_pipelines.sharing.protocol_run import protocol_of
 from strades_pipelines.sharing.verification import check_permissions
 
 FOLDER = "bundles"
@@ -20,13 +23,14 @@ def folder_of(bundle: Bundle, home: Path) -> Path:
 
 
 def install(bundle: Bundle, home: Path, *, world: str) -> Path:
-    """Write a bundle's files, and that this world has it; the path of the code. The same bundle again changes nothing.
+    """Write a bundle's files, and that this world has it; the path of its main file. Again it changes nothing.
 
     Raises:
-        BundleRefused: its code asks for other things than it says, another bundle has its name and version, or it was
-            not installed in the sandbox world before the live one.
+        BundleRefused: its code asks for other things than it says, its content is none of its kind, another bundle has
+            its name and version, or it was not installed in the sandbox world before the live one.
     """
     check_permissions(bundle)
+    check_content(bundle)
     target = folder_of(bundle, home)
     if not target.exists():
         if world != "sandbox":
@@ -35,7 +39,24 @@ def install(bundle: Bundle, home: Path, *, world: str) -> Path:
     if (target / BUNDLE_FILE).read_bytes() != bundle.body:
         raise BundleRefused(f"{target}: expected this bundle, found another of the same author, name and version")
     (target / f"installed-in-{world}").touch(mode=0o600)
-    return target / bundle.manifest.code.file
+    return target / bundle.manifest.content.file
+
+
+def check_content(bundle: Bundle) -> None:
+    """Refuse a bundle of data whose file is no protocol or layout.
+
+    Raises:
+        BundleRefused: it is none.
+    """
+    manifest = bundle.manifest
+    body = bundle.files[manifest.content.file]
+    try:
+        if isinstance(manifest, ProtocolManifest):
+            protocol_of(body)
+        elif isinstance(manifest, LayoutManifest):
+            parse_layout(body)
+    except BadInput as error:
+        raise BundleRefused(f"{manifest.content.file}: {error}") from None
 
 
 def _write(bundle: Bundle, target: Path) -> None:

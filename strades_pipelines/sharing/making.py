@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.sharing.author_key import AuthorKey
-from strades_pipelines.sharing.bundle_file import Bundle
+from strades_pipelines.sharing.bundle_file import Bundle, read_bundle
 from strades_pipelines.sharing.code_review import permissions_of
-from strades_pipelines.sharing.manifest import Code, Data, Environment, Label, Manifest, Result
-from strades_pipelines.sharing.rerun import Question, rerun
+from strades_pipelines.sharing.manifest import AnyManifest, Code, Data, Environment, Label, Manifest, Result
+from strades_pipelines.sharing.rerun import Answer, rerun
+from strades_pipelines.sharing.strategy_run import StrategyQuestion
 from strades_pipelines.strategy.events import moment
 
 if TYPE_CHECKING:
@@ -63,34 +64,66 @@ def make_bundle(
     # Made once before bars are read: parameters that do not fit are refused here.
     make_strategy(strategy, chosen)
     terms.terms()
-    if data.instruments:
-        data = replace(data, as_of=(at if data.as_of is None else read_moment(data.as_of)).isoformat())
-    _check_choice(data)
+    data = at_a_time(data, at)
     bars = data.bars()
     files, entry = _code(strategy)
     words = {field.name: _plain(getattr(terms, field.name)) for field in fields(terms)}
-    answer = rerun(files, Question(entry, strategy.__name__, chosen, words, bars))
+    answer = rerun(files, StrategyQuestion(entry, strategy.__name__, chosen, words, bars))
+    hashes = hashes_of(files)
     manifest = Manifest(
-        **label.model_dump(),
-        author_key=key.public,
-        made_at=at,
+        **signed_parts(label, key, at, answer),
         code=Code(
             file=entry,
             class_name=strategy.__name__,
             parameters=chosen,
             permissions=permissions_of(files),
-            files={path: hashlib.sha256(content).hexdigest() for path, content in files.items()},
+            files=hashes,
         ),
-        data=tuple(_described(one, data, provenance(one.name)) for one in bars),
-        options=_options(data),
+        data=tuple(described(one, data, provenance(one.name)) for one in bars),
+        options=options_of(data),
         terms=words,
-        environment=_environment(answer.code_sha256),
-        result=Result(sha256=hashlib.sha256(answer.encoded).hexdigest(), claims=dict(answer.claims)),
     )
-    return Bundle(manifest, key.sign(manifest.encoded()), files, answer.encoded)
+    return sign(manifest, files, answer, key)
 
 
-def read_moment(text: str) -> datetime:
+def signed_parts(label: Label, key: AuthorKey, at: datetime, answer: Answer) -> dict[str, Any]:
+    """What manifests of all kinds have, by name."""
+    return {
+        **label.model_dump(),
+        "author_key": key.public,
+        "made_at": at,
+        "environment": _environment(answer.code_sha256),
+        "result": Result(sha256=hashlib.sha256(answer.encoded).hexdigest(), claims=dict(answer.claims)),
+    }
+
+
+def hashes_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The SHA-256 of each file, by its path."""
+    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+
+
+def sign(manifest: AnyManifest, files: Mapping[str, bytes], answer: Answer, key: AuthorKey) -> Bundle:
+    """The bundle of a manifest, signed; read again, so that what a reader would refuse is refused here.
+
+    Raises:
+        BundleRefused: a path, name or size that no bundle may have.
+    """
+    return read_bundle(Bundle(manifest, key.sign(manifest.encoded()), files, answer.encoded).body)
+
+
+def at_a_time(data: "DataChoice", at: datetime) -> "DataChoice":
+    """The choice of bars; those of the database are read as of the time that it names, or as of `at`.
+
+    Raises:
+        BadInput: an option that no bundle has.
+    """
+    if data.instruments:
+        data = replace(data, as_of=(at if data.as_of is None else read_moment(data.as_of)).isoformat())
+    _check_choice(data)
+    return data
+
+
+def read_moment(text: str, option: str = "--as-of") -> datetime:
     """A day or an ISO 8601 time; without a zone it is UTC.
 
     Raises:
@@ -99,7 +132,7 @@ def read_moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise BadInput(f"--as-of: expected a day or time such as 2026-11-30T12:00:00Z, found {text!r}") from None
+        raise BadInput(f"{option}: expected a day or time such as 2026-11-30T12:00:00Z, found {text!r}") from None
     return found.replace(tzinfo=found.tzinfo or UTC)
 
 
@@ -120,9 +153,17 @@ def _code(strategy: "type[Strategy]") -> tuple[dict[str, bytes], str]:
     """The files of a strategy by their path in the bundle, and the path of the one that has its class."""
     from strades_pipelines.strategy.registry import own_sources
 
-    entry = Path(str(sys.modules[strategy.__module__].__file__)).resolve()
+    return code_files(own_sources(strategy), Path(str(sys.modules[strategy.__module__].__file__)).resolve())
+
+
+def code_files(sources: Iterable[Path], entry: Path) -> tuple[dict[str, bytes], str]:
+    """Files of code by their path in a bundle, and the path of `entry`, in whose folder they are.
+
+    Raises:
+        BadInput: one is elsewhere.
+    """
     found: dict[str, bytes] = {}
-    for file in own_sources(strategy):
+    for file in sources:
         path = file.resolve()
         if not path.is_relative_to(entry.parent):
             raise BadInput(f"{file}: expected the code of a bundle in the folder of {entry.name}, found it elsewhere")
@@ -130,7 +171,8 @@ def _code(strategy: "type[Strategy]") -> tuple[dict[str, bytes], str]:
     return found, f"code/{entry.name}"
 
 
-def _described(bars: "Bars", data: "DataChoice", provenance: Provenance) -> Data:
+def described(bars: "Bars", data: "DataChoice", provenance: Provenance) -> Data:
+    """What a manifest says of the bars of an instrument."""
     from strades_pipelines.bars.bar_files import data_hash
 
     return Data(
@@ -146,7 +188,8 @@ def _described(bars: "Bars", data: "DataChoice", provenance: Provenance) -> Data
     )
 
 
-def _options(data: "DataChoice") -> dict[str, Any]:
+def options_of(data: "DataChoice") -> dict[str, Any]:
+    """The options that choose the bars, by their long names."""
     words = {"interval": data.interval, "from": data.start, "to": data.end, "resample": data.resample}
     given: dict[str, Any] = {name: text for name, text in words.items() if text is not None}
     return given | ({"calendar": list(data.calendars)} if data.calendars else {})

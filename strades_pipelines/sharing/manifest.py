@@ -1,4 +1,4 @@
-"""What a bundle says of itself: the code, the data, the terms, the result and the author. Signed as its bytes stand."""
+"""What a bundle says of itself: the kind, the files, the data, the result and the author. Signed as its bytes stand."""
 
 import hashlib
 import json
@@ -7,9 +7,10 @@ import re
 import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from strades_pipelines.bad_input import BadInput
+from strades_pipelines.sharing.bundle_paths import CODE_FOLDER, CONTENT_FOLDER, is_bundle_path
 
 FORMAT = 1
 MOST_FILES = 64
@@ -18,10 +19,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Permission = Literal[
     "bars", "trades", "quotes", "news", "predictions", "corporate_actions", "timer", "targets", "orders"
 ]
-CODE_FOLDER, RESULT_FILE = "code/", "result.json"
-# A part begins with no dot, so that none is `..`; a folder has none, so that no file stands where a folder would. The
-# rest is what every file system takes.
-_PATH = re.compile(r"code/(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,59}/){0,4}[A-Za-z0-9_][A-Za-z0-9_-]{0,59}\.py")
+RESULT_FILE = "result.json"
 # What turns the direction of text, or shows nothing, makes a line say another thing than it holds: by its category in
 # Unicode, and letters and marks that are drawn as nothing, or choose how the one before is drawn.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -38,11 +36,6 @@ class BundleChanged(BundleRefused):
     """Bytes of a bundle are not those that its author signed."""
 
 
-def is_code_path(path: str) -> bool:
-    """Whether a path may be a file of code in a bundle: below `code/`, of plain letters, no part that leaves it."""
-    return _PATH.fullmatch(path) is not None
-
-
 def _shown_as_written(text: str) -> str:
     if _FILLERS.search(text) or not _HIDDEN_CATEGORIES.isdisjoint(map(unicodedata.category, text)):
         raise ValueError("expected text without control characters and marks of direction")
@@ -55,20 +48,42 @@ Version = Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$")]
 # Those that a double, a database and a page take: a whole number of JSON may have thousands of digits.
 Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Claims = dict[Text, float | Whole | None]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Code(_Part):
-    """The class that is run, with its parameters, and what the code asks for."""
+class Files(_Part):
+    """The files of a bundle with their hashes, and the one that all others belong to."""
 
     file: str
-    class_name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
+    files: dict[str, Sha256]
+
+
+class Code(Files):
+    """The class that is run, with its parameters, and what the code asks for."""
+
+    class_name: Identifier
     parameters: dict[Text, bool | Whole | float | Text]
     permissions: tuple[Permission, ...]
-    files: dict[str, Sha256]
+
+
+class FeatureCode(Files):
+    """The function that gives the features of an instrument's bars."""
+
+    function: Identifier
+
+
+class Body(_Part):
+    """An answer of a provider that a protocol reads: its file, what it does not say itself, when it was fetched."""
+
+    file: str
+    given: dict[Name, Text]
+    fetched_at: AwareDatetime
+    source: Text
+    licence: Text
 
 
 class Data(_Part):
@@ -114,21 +129,12 @@ class Label(_Part):
     licence: Text
 
 
-class Manifest(Label):
-    """A bundle of kind `strategy`; times are aware and in UTC.
-
-    `options` are those of `strades backtest` that choose the bars, by their long names; `terms` those that say on what
-    terms it trades.
-    """
+class SignedManifest(Label):
+    """What bundles of all kinds say beside their content; times are aware and in UTC."""
 
     format: Literal[1] = 1
-    kind: Literal["strategy"] = "strategy"
     author_key: Sha256
     made_at: AwareDatetime
-    code: Code
-    data: Annotated[tuple[Data, ...], Field(min_length=1, max_length=200)]
-    options: dict[Name, Text | list[Text]]
-    terms: dict[Name, bool | float | Text | list[Text] | None]
     environment: Environment
     result: Result
 
@@ -140,6 +146,76 @@ class Manifest(Label):
     def encoded(self) -> bytes:
         """The bytes that are signed: JSON with sorted names, in UTF-8, one way for each manifest."""
         return canonical_json(self.model_dump(mode="json"))
+
+
+class DeclaredBars(SignedManifest):
+    """A bundle whose code is run over bars; `options` of `strades backtest` choose them, by their long names."""
+
+    data: Annotated[tuple[Data, ...], Field(min_length=1, max_length=200)]
+    options: dict[Name, Text | list[Text]]
+
+
+class Manifest(DeclaredBars):
+    """A bundle of kind `strategy`. `terms` are the options of `strades backtest` that say on what terms it trades."""
+
+    kind: Literal["strategy"] = "strategy"
+    code: Code
+    terms: dict[Name, bool | float | Text | list[Text] | None]
+
+    @property
+    def content(self) -> Files:
+        """Its files."""
+        return self.code
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """What it asks for."""
+        return self.code.permissions
+
+
+class FeatureManifest(DeclaredBars):
+    """A bundle of kind `feature_set`: code that is given bars, and nothing else."""
+
+    kind: Literal["feature_set"] = "feature_set"
+    code: FeatureCode
+
+    @property
+    def content(self) -> Files:
+        """Its files."""
+        return self.code
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """What it asks for."""
+        return ("bars",)
+
+
+class ContentManifest(SignedManifest):
+    """A bundle of data files alone, which asks for nothing."""
+
+    content: Files
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """What it asks for."""
+        return ()
+
+
+class ProtocolManifest(ContentManifest):
+    """A bundle of kind `protocol`: how a provider is asked and its answers are read, and answers to read."""
+
+    kind: Literal["protocol"] = "protocol"
+    bodies: Annotated[tuple[Body, ...], Field(min_length=1, max_length=50)]
+
+
+class LayoutManifest(ContentManifest):
+    """A bundle of kind `report_layout`: which cards and panels a tear sheet has, in what order."""
+
+    kind: Literal["report_layout"] = "report_layout"
+
+
+AnyManifest = Annotated[Manifest | FeatureManifest | ProtocolManifest | LayoutManifest, Field(discriminator="kind")]
+KINDS = ("strategy", "feature_set", "protocol", "report_layout")
 
 
 def fingerprint(public_key: str) -> str:
@@ -167,34 +243,45 @@ def read_label(**given: str) -> Label:
         raise BadInput(f"--{first['loc'][0]}: {first['msg']}") from None
 
 
-def read_manifest(body: bytes) -> Manifest:
-    """The manifest of its bytes.
+def read_manifest(body: bytes) -> AnyManifest:
+    """The manifest of its bytes, of whatever kind.
 
     Raises:
         BundleRefused: it is none, is written in another way than `encoded` would, or names files that it may not.
     """
     try:
-        manifest = Manifest.model_validate_json(body)
+        manifest: AnyManifest = TypeAdapter(AnyManifest).validate_json(body)
     # Without the input: what a stranger wrote is not repeated.
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
+        where = ".".join(str(part) for part in first["loc"] if part not in KINDS) or "the document"
         raise BundleRefused(f"manifest.json: {where}: {first['msg'][:200]}") from None
     except RecursionError:
         raise BundleRefused("manifest.json: expected a document that is less deep") from None
     if manifest.encoded() != body:
         raise BundleRefused("manifest.json: expected sorted names without blanks, as `strades bundle make` writes it")
-    _check_paths(manifest.code)
+    _check_paths(manifest)
     if any(isinstance(value, float) and not math.isfinite(value) for value in manifest.result.claims.values()):
         raise BundleRefused("manifest.json: result.claims: expected finite figures")
     return manifest
 
 
-def _check_paths(code: Code) -> None:
-    if code.file not in code.files:
-        raise BundleRefused(f"manifest.json: code.file: expected one of code.files, found {code.file[:80]!r}")
-    if len(code.files) > MOST_FILES:
-        raise BundleRefused(f"manifest.json: code.files: expected at most {MOST_FILES}, found {len(code.files)}")
-    for path in code.files:
-        if not is_code_path(path):
-            raise BundleRefused(f"manifest.json: code.files: expected code/NAME.py, found {path[:80]!r}")
+def _check_paths(manifest: AnyManifest) -> None:
+    """Refuse files of another kind, and those that would take each other's place where case makes no name."""
+    is_code = isinstance(manifest, DeclaredBars)
+    part, folder, form = ("code", CODE_FOLDER, "code/NAME.py") if is_code else (
+        "content", CONTENT_FOLDER, "content/NAME.json or content/bodies/NAME.body"
+    )  # fmt: skip
+    where, declared = f"manifest.json: {part}", manifest.content
+    if declared.file not in declared.files:
+        raise BundleRefused(f"{where}.file: expected one of {part}.files, found {declared.file[:80]!r}")
+    if len(declared.files) > MOST_FILES:
+        raise BundleRefused(f"{where}.files: expected at most {MOST_FILES}, found {len(declared.files)}")
+    for path in declared.files:
+        if not (path.startswith(folder) and is_bundle_path(path)):
+            raise BundleRefused(f"{where}.files: expected {form} of a {manifest.kind}, found {path[:80]!r}")
+    if len({path.casefold() for path in declared.files}) != len(declared.files):
+        raise BundleRefused(f"{where}.files: expected names that differ in more than case, found two that do not")
+    bodies = {body.file for body in manifest.bodies} if isinstance(manifest, ProtocolManifest) else set()
+    if not is_code and declared.files.keys() != bodies | {declared.file}:
+        raise BundleRefused(f"{where}.files: expected {declared.file} and the bodies of a protocol, found others")

@@ -1,8 +1,8 @@
-"""Run code of others over given bars in a process that is shut in, and read what it came to.
+"""Work out what a bundle of others comes to in a process that is shut in, and read the answer.
 
-The child gets the bars through a pipe, the code in an empty folder, and an environment without a variable of ours; it
-shuts itself in (`system/isolation.py`) before it imports anything of the code. What it answers is JSON: nothing that it
-says is run or unpickled here.
+The child gets the question through a pipe, the files in an empty folder, and an environment without a variable of ours.
+It shuts itself in (`system/isolation.py`) before it imports anything of the code. What it answers is JSON: nothing that
+it says is run or unpickled here.
 """
 
 import json
@@ -15,10 +15,10 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 from pydantic import TypeAdapter
 
@@ -30,18 +30,12 @@ from strades_pipelines.system.isolation import IsolationUnavailable, Limits, che
 from strades_pipelines.system.processes import die_with_parent
 from strades_pipelines.system.stopping import SIGNALS, begin_nothing_more_if_requested
 
-if TYPE_CHECKING:
-    from strades_pipelines.research.study import Run
-    from strades_pipelines.simulation.backtest import Bars
-
 PACKAGE = PROJECT / "strades_pipelines"
 MOST_SECONDS = 900.0  # of wall clock; the limit of processor time is in `Limits`
 MOST_ANSWER = 32 * 2**20
 MOST_THREADS = 256  # libraries start one for each processor
 LOOK_SECONDS = 0.5  # from one look at what it uses to the next
 STOP_SECONDS = 1.0  # within which a stop of both processes has reached this one, too
-# What is compared: the account as the engine steps it, number by number. Figures worked out of it are the claims.
-COMPARED = ("fills", "orders", "cash", "equity", "fees", "refused", "cut", "margin_calls", "ruined_at")
 # What Python, NumPy and LLVM read besides their own folders.
 SYSTEM_FILES = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime"),
@@ -53,16 +47,25 @@ class CodeFailed(Exception):
     """The code did not run through; one line on where and why."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is run: `file` is the path of the code in the folder it is written to, `terms` are those of a manifest."""
+class Question(Protocol):
+    """What the process works out; it is pickled to it. One class for each kind of bundle.
 
-    file: str
-    class_name: str
-    parameters: Mapping[str, Any]
-    terms: Mapping[str, Any]
-    bars: "Sequence[Bars]"
-    limits: Limits = field(default_factory=Limits)
+    Attributes:
+        names: of the parts of the result.
+    """
+
+    names: ClassVar[tuple[str, ...]]
+
+    @property
+    def limits(self) -> Limits:
+        """What the process may use."""
+
+    def work_out(self, work: Path) -> Mapping[str, Any]:
+        """`result`, `claims` and `code_sha256` of an Answer, as JSON takes them; in the process that is shut in.
+
+        Args:
+            work: the folder with the files of the bundle.
+        """
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ class Answer:
     """What a run came to.
 
     Attributes:
-        result: of `COMPARED`, as JSON knows it.
-        claims: statistics of the run by name; None where one is not defined.
-        code_sha256: over the code and everything of Strades that shapes a result.
+        result: by the names of the question, as JSON knows it.
+        claims: figures of the run by name; None where one is not defined.
+        code_sha256: over the code of the bundle, if any, and everything of Strades that shapes a result.
     """
 
     result: Mapping[str, Any]
@@ -86,10 +89,10 @@ class Answer:
 
 
 def rerun(files: Mapping[str, bytes], question: Question, *, seconds: float = MOST_SECONDS) -> Answer:
-    """Run code in a process that is shut in.
+    """Work a question out in a process that is shut in.
 
     Args:
-        files: the code by its path below `code/`.
+        files: of the bundle, by path.
         seconds: of wall clock that it may take.
 
     Raises:
@@ -109,7 +112,7 @@ def rerun(files: Mapping[str, bytes], question: Question, *, seconds: float = MO
             said = _last_line(errors)
         answer.seek(0)
         body = answer.read(MOST_ANSWER + 1)
-    return _read_answer(body, code, said)
+    return _read_answer(body, code, said, question.names)
 
 
 def _run_child(work: Path, question: Question, answer: Any, errors: Any, seconds: float) -> int:
@@ -168,7 +171,7 @@ def _last_line(errors: Any) -> str:
     return "".join(letter for letter in lines[-1][:300] if letter.isprintable()) if lines else ""
 
 
-def _read_answer(body: bytes, code: int, said: str) -> Answer:
+def _read_answer(body: bytes, code: int, said: str, names: Collection[str]) -> Answer:
     if code != 0:
         reason = signal.Signals(-code).name if code < 0 else f"code {code}"
         raise CodeFailed(f"expected a run that ends, its process ended with {reason}" + (f": {said}" if said else ""))
@@ -182,11 +185,11 @@ def _read_answer(body: bytes, code: int, said: str) -> Answer:
             raise CodeFailed(" ".join(str(found["error"]).split())[:300])
         claims = TypeAdapter(Claims).validate_python(found["claims"])
         said_to_be = Answer(dict(found["result"]), claims, str(found["code_sha256"])[:64])
-        if said_to_be.result.keys() != set(COMPARED) or not said_to_be.encoded:
+        if said_to_be.result.keys() != set(names) or not said_to_be.encoded:
             raise ValueError
         return said_to_be
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise CodeFailed("expected the document of a backtest, its process answered something else") from None
+        raise CodeFailed("expected the result of a run, its process answered something else") from None
 
 
 def _answer_parent() -> None:
@@ -213,47 +216,11 @@ def _run(question: Question, work: Path) -> dict[str, Any]:
     from strades_pipelines.bad_input import BadInput
 
     try:
-        return _document(_study_run(question, work))
+        return dict(question.work_out(work))
     except BadInput as error:
         return {"error": str(error)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
-
-
-def _study_run(question: Question, work: Path) -> "Run":
-    from pydantic import TypeAdapter, ValidationError
-
-    from strades_pipelines.bad_input import BadInput
-    from strades_pipelines.research.backtest_inputs import TermsChoice
-    from strades_pipelines.research.study import Study
-    from strades_pipelines.strategy.strategy_files import load_strategy
-
-    try:
-        chosen = TypeAdapter(TermsChoice).validate_python(dict(question.terms))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadInput(f"terms: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    terms = chosen.terms()
-    strategy = load_strategy(f"{question.file}:{question.class_name}")
-    parameters, cache = dict(question.parameters), work / "cache"
-    return Study(strategy, parameters, question.bars, terms, chosen.options, "auto", cache, chosen.close_at_end).run()
-
-
-def _document(run: "Run") -> dict[str, Any]:
-    from io import StringIO
-
-    from strades_pipelines.research.document import document, significance_of, statistics
-    from strades_pipelines.research.json_rows import write
-
-    figures = statistics(run)
-    stream = StringIO()
-    write(document(run, figures, significance_of(run, [run.trial])), stream)
-    told = json.loads(stream.getvalue())
-    return {
-        "result": {name: told[name] for name in COMPARED},
-        "claims": told["statistics"],
-        "code_sha256": told["code_hash"],
-    }
 
 
 if __name__ == "__main__":

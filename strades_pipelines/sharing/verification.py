@@ -1,4 +1,4 @@
-"""Whether a bundle's code makes the result that its author claims, on the data that it declares."""
+"""Whether a bundle comes to the result that its author claims, on the data that it declares."""
 
 import math
 import re
@@ -12,8 +12,22 @@ from strades_pipelines.bars.bar_files import data_hash
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.sharing.bundle_file import Bundle, read_bundle
 from strades_pipelines.sharing.code_review import permissions_of
-from strades_pipelines.sharing.manifest import RESULT_FILE, BundleChanged, BundleRefused, Data, Manifest
-from strades_pipelines.sharing.rerun import COMPARED, CodeFailed, Question, rerun
+from strades_pipelines.sharing.feature_run import FeatureQuestion
+from strades_pipelines.sharing.layout_run import LayoutQuestion
+from strades_pipelines.sharing.manifest import (
+    RESULT_FILE,
+    AnyManifest,
+    BundleChanged,
+    BundleRefused,
+    Data,
+    DeclaredBars,
+    FeatureManifest,
+    Manifest,
+    ProtocolManifest,
+)
+from strades_pipelines.sharing.protocol_run import GivenBody, ProtocolQuestion
+from strades_pipelines.sharing.rerun import CodeFailed, Question, rerun
+from strades_pipelines.sharing.strategy_run import StrategyQuestion
 from strades_pipelines.strategy.events import moment
 
 if TYPE_CHECKING:
@@ -55,7 +69,7 @@ def verify_bytes(body: bytes, files: Mapping[str, Path]) -> Verdict:
 
 
 def verify(bundle: Bundle, files: Mapping[str, Path]) -> Verdict:
-    """Run a bundle's code on the declared bars in a process that is shut in, and compare.
+    """Work out what a bundle comes to in a process that is shut in, on the data that it declares, and compare.
 
     Args:
         files: files of bars by the name of their instrument, for those that the bundle read from files.
@@ -66,24 +80,45 @@ def verify(bundle: Bundle, files: Mapping[str, Path]) -> Verdict:
     """
     check_permissions(bundle)
     manifest = bundle.manifest
+    bars: list[Bars] = []
+    if isinstance(manifest, DeclaredBars):
+        try:
+            bars = declared_bars(manifest, files)
+        except DataNotHere as error:
+            return Verdict(DATA_NOT_HERE, str(error))
+        if wrong := first_wrong_description(manifest, bars):
+            return Verdict(DIFFERS, wrong)
     try:
-        bars = declared_bars(manifest, files)
-    except DataNotHere as error:
-        return Verdict(DATA_NOT_HERE, str(error))
-    if wrong := first_wrong_description(manifest, bars):
-        return Verdict(DIFFERS, wrong)
-    code = manifest.code
-    try:
-        answer = rerun(bundle.files, Question(code.file, code.class_name, code.parameters, manifest.terms, bars))
+        answer = rerun(bundle.files, question_of(manifest, bars))
     except CodeFailed as error:
-        return Verdict(DIFFERS, f"the code did not run through: {error}")
+        return Verdict(DIFFERS, f"the {_words_of(manifest)[0]} did not run through: {error}")
     if answer.encoded != bundle.result:
         return Verdict(DIFFERS, _difference(bundle, answer.result) + _other_code(manifest, answer.code_sha256))
     if wrong := first_wrong_claim(manifest.result.claims, answer.claims):
         return Verdict(DIFFERS, wrong)
-    claimed = len(manifest.result.claims)
+    claimed, (_, part) = len(manifest.result.claims), _words_of(manifest)
     figures = f"and figures ({claimed})" if claimed else "without a figure that is claimed"
-    return Verdict(VERIFIED, f"the same fills ({len(answer.result['fills'])}) {figures}")
+    return Verdict(VERIFIED, f"the same {part} ({len(answer.result[part])}) {figures}")
+
+
+def question_of(manifest: AnyManifest, bars: "Sequence[Bars]") -> Question:
+    """What is worked out of a bundle; the bars are those that it declares, none of one that declares none."""
+    if isinstance(manifest, Manifest):
+        code = manifest.code
+        return StrategyQuestion(code.file, code.class_name, code.parameters, manifest.terms, bars)
+    if isinstance(manifest, FeatureManifest):
+        return FeatureQuestion(manifest.code.file, manifest.code.function, bars)
+    if isinstance(manifest, ProtocolManifest):
+        bodies = tuple(GivenBody(body.file, dict(body.given), body.fetched_at) for body in manifest.bodies)
+        return ProtocolQuestion(manifest.content.file, bodies)
+    return LayoutQuestion(manifest.content.file)
+
+
+def _words_of(manifest: AnyManifest) -> tuple[str, str]:
+    """What is run of a bundle, and the part of its result that is counted."""
+    if isinstance(manifest, DeclaredBars):
+        return "code", "fills" if isinstance(manifest, Manifest) else "features"
+    return ("protocol", "bodies") if isinstance(manifest, ProtocolManifest) else ("layout", "panels")
 
 
 def check_permissions(bundle: Bundle) -> None:
@@ -92,7 +127,10 @@ def check_permissions(bundle: Bundle) -> None:
     Raises:
         BundleRefused: the first one.
     """
-    asked, told = permissions_of(bundle.files), bundle.manifest.code.permissions
+    manifest = bundle.manifest
+    if not isinstance(manifest, Manifest):
+        return  # it has no code that asks for anything, or is given bars alone
+    asked, told = permissions_of(bundle.files), manifest.permissions
     if asked != told:
         raise BundleRefused(
             f"manifest.json: code.permissions: expected {', '.join(asked) or 'none'}, which the code asks for; "
@@ -100,7 +138,7 @@ def check_permissions(bundle: Bundle) -> None:
         )
 
 
-def declared_bars(manifest: Manifest, files: Mapping[str, Path]) -> "list[Bars]":
+def declared_bars(manifest: DeclaredBars, files: Mapping[str, Path]) -> "list[Bars]":
     """The bars that a manifest declares, in its order.
 
     Raises:
@@ -113,7 +151,7 @@ def declared_bars(manifest: Manifest, files: Mapping[str, Path]) -> "list[Bars]"
     return bars
 
 
-def first_wrong_description(manifest: Manifest, bars: "Sequence[Bars]") -> str | None:
+def first_wrong_description(manifest: DeclaredBars, bars: "Sequence[Bars]") -> str | None:
     """The first thing that a manifest says of its bars and that is not so, with both values; None where all is."""
     for data, one in zip(manifest.data, bars, strict=True):
         found = (len(one.time), moment(int(one.open_time[0])), moment(int(one.time[-1])))
@@ -123,7 +161,7 @@ def first_wrong_description(manifest: Manifest, bars: "Sequence[Bars]") -> str |
     return None
 
 
-def _found(manifest: Manifest, data: Data, files: Mapping[str, Path]) -> "Bars":
+def _found(manifest: DeclaredBars, data: Data, files: Mapping[str, Path]) -> "Bars":
     from strades_pipelines.research.backtest_inputs import DataChoice
 
     words = _words(manifest)
@@ -143,7 +181,7 @@ def _found(manifest: Manifest, data: Data, files: Mapping[str, Path]) -> "Bars":
     return bars
 
 
-def _words(manifest: Manifest) -> dict[str, Any]:
+def _words(manifest: DeclaredBars) -> dict[str, Any]:
     """The options that choose bars, by the names of `DataChoice`.
 
     Raises:
@@ -157,7 +195,7 @@ def _words(manifest: Manifest) -> dict[str, Any]:
     words: dict[str, Any] = {{"from": "start", "to": "end"}.get(name, name): text for name, text in given.items()}
     if any(isinstance(text, list) for text in words.values()) or isinstance(calendars, str):
         raise BundleRefused("manifest.json: options: expected a list for calendar alone")
-    lot = manifest.terms.get("lot")
+    lot = manifest.terms.get("lot") if isinstance(manifest, Manifest) else None
     return words | {"calendars": calendars, "lot": float(lot) if isinstance(lot, float) else 0.0}
 
 
@@ -169,7 +207,7 @@ def _difference(bundle: Bundle, found: Mapping[str, Any]) -> str:
     if not isinstance(declared, dict):
         return f"{RESULT_FILE}: expected a document by name, found another"
     try:
-        for name in COMPARED:
+        for name in found:
             if difference := first_difference(name, declared.get(name), found[name]):
                 return difference
     except RecursionError:
@@ -214,7 +252,7 @@ def first_wrong_claim(claims: Mapping[str, float | int | None], found: Mapping[s
     return None
 
 
-def _other_code(manifest: Manifest, code_sha256: str) -> str:
+def _other_code(manifest: AnyManifest, code_sha256: str) -> str:
     made_with = manifest.environment.code_sha256
     if made_with == code_sha256:
         return ""

@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -90,8 +90,14 @@ def _engine_hash(package: Path) -> str:
 
 def own_sources(strategy: type[Strategy]) -> set[Path]:
     """The files of a strategy that are not below it (`_engine_sources`), nor installed beside Strades."""
-    new = [Path(str(sys.modules[base.__module__].__file__)) for base in strategy.__mro__[:-1] if _is_own(base)]
-    found: set[Path] = set()
+    return sources_of(
+        Path(str(sys.modules[base.__module__].__file__)) for base in strategy.__mro__[:-1] if _is_own(base)
+    )
+
+
+def sources_of(files: Iterable[Path]) -> set[Path]:
+    """Files, and those of the library or of their own folder that they import."""
+    new, found = list(files), set[Path]()
     while new:
         file = new.pop()
         if file not in found:

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -40,6 +40,18 @@ def load_strategy(named: str, *, fresh: bool = False) -> type[Strategy]:
         known = f"expected FILE.py:Class or one of {', '.join(sorted(strategies()))}; found {named!r}"
         raise BadInput(f"strategy: {faults().get(named, known)}")
     return strategies()[named]
+
+
+def load_function(path: Path, name: str) -> Callable[..., Any]:
+    """A function of a file.
+
+    Raises:
+        BadInput: there is none of that name, or the file does not import, with the line at fault.
+    """
+    found = vars(_imported(path)).get(name)
+    if not inspect.isfunction(found):
+        raise BadInput(f"{path.name}: expected a function {name}, found none")
+    return found
 
 
 def make_strategy(cls: type[Strategy], given: dict[str, Any]) -> Strategy:

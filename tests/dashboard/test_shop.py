@@ -27,12 +27,13 @@ from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle
 from tests.dashboard.conftest import CLOCK, ClientOf, rows_of
 from tests.sharing.conftest import bundle, key, shop
+from tests.sharing.test_making_kinds import acme, headings
 from tests.sharing.test_verification import signed
 
 if TYPE_CHECKING:
     from django.test import Client
 
-__all__ = ["bundle", "key", "shop"]
+__all__ = ["acme", "bundle", "headings", "key", "shop"]
 EVENTS = "SELECT event_type_id, user_id, value->>'readers' FROM ops.events ORDER BY timestamp, event_type_id"
 FINISH = "UPDATE ops.bundle_requests SET outcome = %s, detail = 'x', finished_at = now() WHERE outcome IS NULL"
 
@@ -124,6 +125,23 @@ def test_what_is_no_bundle_is_refused_with_the_reason(
     monkeypatch.setattr(views, "MOST_ITEMS", 0)
     assert "more are not kept" in upload(ada, bundle.body).content.decode()
     assert Item.objects.count() == 0
+
+
+def test_bundles_of_data_show_their_kind_files_and_counts_and_ask_for_nothing(
+    acme: Bundle, headings: Bundle, client_of: ClientOf
+) -> None:
+    ada, bob = client_of("analyst", "ada"), client_of("analyst", "bob")
+    protocol = published(ada, acme.body)
+    answer = upload(ada, headings.body)
+    assert answer.status_code == 400  # of the same author, name and version, though of another kind
+    page = text(bob, protocol)
+    for said in ("Protocol", "content/bodies/1.body", "symbol=BTC_USDT", "Records", "unverified"):
+        assert said in page, said
+    for absent in ("Parameters", "Sharpe", "code/"):
+        assert absent not in page, absent
+    assert "Protocol · " in text(bob, "/shop/")
+    bob.post(f"{protocol}ask/")
+    assert "nothing" in text(bob, f"{protocol}install/")
 
 
 def test_a_claim_is_unverified_until_a_run_says_the_same(bundle: Bundle, client_of: ClientOf, site: str) -> None:

@@ -73,7 +73,7 @@ def test_the_page_on_bundles_from_a_strategy_to_an_installed_bundle(
     )
     monkeypatch.setenv("STRADES_WORLD", "sandbox")
     settings.cache_clear()
-    paths = {json.loads(run(*install, "--json").out)["code"] for _ in range(2)}
+    paths = {json.loads(run(*install, "--json").out)["file"] for _ in range(2)}
     [path] = map(Path, paths)
     assert path.is_relative_to(tmp_path / "home" / "bundles" / made.document["author"])
     assert path.read_text() == first
@@ -90,9 +90,42 @@ def test_the_page_on_bundles_from_a_strategy_to_an_installed_bundle(
     assert run(*install).code == 2
 
 
+@pytest.mark.usefixtures("shut_in")
+def test_the_other_kinds_are_made_shown_verified_and_used(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bars = bar_file(tmp_path)
+    (tmp_path / "own.py").write_text("def features(bars):\n    return {'range': bars.prices[1] - bars.prices[2]}\n")
+    (tmp_path / "layout.json").write_text('{"cards": ["fees"], "panels": ["trades", "account"]}')
+    label = ("--name", "mine", "--version", "1.0.0", "--title", "Mine", "--licence", "MIT", "--output", "mine.zip")
+    made = run("bundle", "make-features", "own.py", "--bars", bars, *label, "--data-licence", "free")
+    assert made.code == 0, made.err
+    assert "kind      feature_set" in made.out
+    assert "asks for  bars" in made.out
+    assert "licence: free" in run("bundle", "show", "mine.zip").out
+    assert run("bundle", "verify", "mine.zip", "--bars", bars).code == 0
+    assert "expected a bundle of a strategy" in run("bundle", "article", "mine.zip").err
+
+    assert run("bundle", "make-layout", "layout.json", *label).code == 0
+    installed = run("bundle", "install", "mine.zip", "--json").document["file"]
+    page = tmp_path / "page.html"
+    assert (
+        run("backtest", "buy_and_hold", "--bars", bars, "--html", page, "--layout", installed, "--no-ledger").code == 0
+    )
+    [body] = re.findall("<main>(.*?)</main>", page.read_text(), re.DOTALL)
+    assert re.findall("<h2>(.*?)</h2>", body) == ["Trades (1)", "Account"]
+    assert re.findall('<div class="card"><span>(.*?)</span>', body) == ["Fees"]
+    lonely = run("backtest", "buy_and_hold", "--bars", bars, "--layout", installed)
+    assert (lonely.code, "expected --html beside it" in lonely.err) == (2, True)
+
+
 def test_each_command_says_what_it_does() -> None:
     assert [command.name or command.callback.__name__ for command in app.registered_commands if command.callback] == [
         "make",
+        "make-features",
+        "make-protocol",
+        "make-layout",
         "show",
         "verify",
         "install",

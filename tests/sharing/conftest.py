@@ -9,7 +9,7 @@ from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle
 from strades_pipelines.sharing.making import Provenance, make_bundle
-from strades_pipelines.sharing.manifest import Label
+from strades_pipelines.sharing.manifest import Label, Manifest
 from tests.research.bars import bar_file
 from tests.shut_in import require_isolation
 
@@ -57,3 +57,9 @@ def make(folder: Path, key: AuthorKey, name: str, *given: str) -> Bundle:
     return make_bundle(
         str(folder / name), given, data, terms, LABEL, key=key, at=AT, provenance=lambda _: Provenance("a test", "free")
     )
+
+
+def strategy_of(bundle: Bundle) -> Manifest:
+    """The manifest of a bundle of a strategy."""
+    assert isinstance(bundle.manifest, Manifest)
+    return bundle.manifest

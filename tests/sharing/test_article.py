@@ -14,6 +14,7 @@ from strades_pipelines.sharing import article_service
 from strades_pipelines.sharing.article import DraftRefused, Facts, check_draft, facts_of, template_draft
 from strades_pipelines.sharing.article_service import ServiceFailed, chatgpt_draft
 from strades_pipelines.sharing.bundle_file import Bundle
+from tests.sharing.conftest import strategy_of
 
 FACTS = Facts(
     "hold",
@@ -25,6 +26,7 @@ FACTS = Facts(
     "2021-04-30",
     {"total return": "12.50 %", "Sharpe ratio": "1.10", "fills": "1203", "deepest drawdown": "-7.00 %"},
 )
+
 GOOD = "hold 1.0.3 on S5x made 12.5 % from 2020-01-01 to 2021-04-30 with 1,203 fills, after a fall of 7 %."
 KEY = "sk-local-0123456789"
 ANSWER = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
@@ -86,7 +88,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 
 def test_the_template_says_every_fact_and_nothing_else(bundle: Bundle) -> None:
-    facts = facts_of(bundle.manifest)
+    facts = facts_of(strategy_of(bundle))
     # Of tests/sharing/test_verification.py: two units bought at 100 with a fee of 0.20, the last close is 100.25.
     assert facts.figures["total return"] == "0.00 %"
     assert (facts.figures["fills"], facts.first_day, facts.last_day) == ("1", "2020-01-01", "2020-04-30")
@@ -153,7 +155,7 @@ def test_a_draft_by_the_service_is_checked_and_only_facts_are_sent(service: Serv
     [(path, body, key)] = service.asked
     assert (path, key, body["model"]) == ("/v1/chat/completions", f"Bearer {KEY}", "gpt-5-mini")
     assert body["messages"][1]["content"].splitlines() == FACTS.lines()
-    assert "title" not in facts_of(bundle.manifest).lines()[0]
+    assert "title" not in facts_of(strategy_of(bundle)).lines()[0]
     with pytest.raises(DraftRefused, match="found 99"):
         chatgpt_draft(FACTS)
 

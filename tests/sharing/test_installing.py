@@ -9,6 +9,7 @@ from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle, read_bundle_file
 from strades_pipelines.sharing.installing import BUNDLE_FILE, folder_of, install
 from strades_pipelines.sharing.manifest import BundleRefused
+from tests.sharing.conftest import strategy_of
 
 
 def test_the_live_world_takes_what_the_sandbox_has(bundle: Bundle, tmp_path: Path) -> None:
@@ -37,6 +38,6 @@ def test_another_author_has_another_place_and_the_same_one_no_second_bundle_of_a
 
 
 def test_a_bundle_whose_code_asks_for_more_is_not_installed(bundle: Bundle, tmp_path: Path) -> None:
-    code = bundle.manifest.code.model_copy(update={"permissions": ()})
+    code = strategy_of(bundle).code.model_copy(update={"permissions": ()})
     with pytest.raises(BundleRefused, match="which the code asks for"):
         install(replace(bundle, manifest=bundle.manifest.model_copy(update={"code": code})), tmp_path, world="sandbox")

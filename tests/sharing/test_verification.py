@@ -13,7 +13,8 @@ from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle
 from strades_pipelines.sharing.code_review import permissions_of, reaches
 from strades_pipelines.sharing.manifest import BundleRefused
-from strades_pipelines.sharing.rerun import CodeFailed, Question, rerun
+from strades_pipelines.sharing.rerun import CodeFailed, rerun
+from strades_pipelines.sharing.strategy_run import StrategyQuestion
 from strades_pipelines.sharing.verification import (
     DATA_NOT_HERE,
     DIFFERS,
@@ -27,6 +28,7 @@ from strades_pipelines.sharing.verification import (
 )
 from strades_pipelines.system.isolation import Limits
 from tests.research.bars import CLOSES, bar_file
+from tests.sharing.conftest import strategy_of
 from tests.shut_in import require_isolation
 
 HOSTILE = """
@@ -156,7 +158,7 @@ def test_data_that_is_not_here_or_has_other_values_is_named(bundle: Bundle, shop
     verdict = verify(bundle, {"wave": changed})
     assert verdict.state == DATA_NOT_HERE
     assert "wave: the bars here have other values" in verdict.detail
-    stored = bundle.manifest.data[0].model_copy(update={"origin": "stored", "instrument": "nowhere:NONE"})
+    stored = strategy_of(bundle).data[0].model_copy(update={"origin": "stored", "instrument": "nowhere:NONE"})
     assert verify(replace(bundle, manifest=bundle.manifest.model_copy(update={"data": (stored,)})), {}).state == (
         DATA_NOT_HERE
     )
@@ -164,13 +166,13 @@ def test_data_that_is_not_here_or_has_other_values_is_named(bundle: Bundle, shop
 
 def test_options_of_a_manifest_reach_no_file_of_the_reader(bundle: Bundle, shop: Path) -> None:
     for options in ({"actions": "/etc/passwd"}, {"rates": "x"}, {"calendar": "XNYS"}, {"interval": ["1d"]}):
-        manifest = bundle.manifest.model_copy(update={"options": options})
+        manifest = strategy_of(bundle).model_copy(update={"options": options})
         with pytest.raises(BundleRefused, match=r"manifest\.json: options"):
             declared_bars(manifest, files_of(shop))
 
 
 def test_code_that_asks_for_more_than_it_says_is_refused(bundle: Bundle, shop: Path, key: AuthorKey) -> None:
-    code = bundle.manifest.code.model_copy(update={"permissions": ("bars",)})
+    code = strategy_of(bundle).code.model_copy(update={"permissions": ("bars",)})
     with pytest.raises(BundleRefused, match="expected bars, targets, which the code asks for; found bars"):
         verify(signed(bundle, key, code=code), files_of(shop))
     asks = (
@@ -196,7 +198,7 @@ def run_code(shop: Path, text: str, *, seconds: float = 60.0, **limits: int) -> 
     """Run a strategy called `Hostile` over the wave."""
     require_isolation()
     bars = DataChoice(files=[str(shop / "wave.csv")]).bars()
-    question = Question("code/hostile.py", "Hostile", {}, {}, bars, Limits(**limits))
+    question = StrategyQuestion("code/hostile.py", "Hostile", {}, {}, bars, Limits(**limits))
     rerun({"code/hostile.py": text.encode()}, question, seconds=seconds)
 
 
@@ -247,7 +249,7 @@ def test_code_that_stops_itself_or_takes_more_than_its_share_fails(shop: Path, m
 
 
 def test_what_a_manifest_says_of_its_bars_is_compared(bundle: Bundle, shop: Path, key: AuthorKey) -> None:
-    [data] = bundle.manifest.data
+    [data] = strategy_of(bundle).data
     for name, value in (("rows", 1_000_000), ("first", data.last), ("last", data.first)):
         other = signed(bundle, key, data=(data.model_copy(update={name: value}),))
         verdict = verify(other, files_of(shop))

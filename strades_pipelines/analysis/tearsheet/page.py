@@ -6,32 +6,29 @@ from html import escape
 import numpy as np
 
 from strades_pipelines.analysis.tearsheet import charts, html_tables
+from strades_pipelines.analysis.tearsheet.report_layout import DEFAULT, DEFLATED, Layout, card_of, title_of
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.tearsheet.style import SCRIPT, STYLE
 
 # Nothing is fetched from anywhere, whatever a title or a name holds.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 NOTICE = "<p class=notice role=note><b>Synthetic data.</b> These prices were made up; no market ever had them.</p>"
-CARDS = (
-    ("total_return", "Total return", html_tables.PERCENT),
-    ("cagr", "CAGR", html_tables.PERCENT),
-    ("sharpe", "Sharpe", html_tables.RATIO),
-    ("max_drawdown", "Max drawdown", html_tables.PERCENT),
-    ("trades", "Trades", html_tables.COUNT),
-)
+SPREADS = ("distribution", "excursions")  # drawn side by side where they follow each other
 
 
-def page(sheet: TearSheet) -> str:
-    """The whole document."""
+def page(sheet: TearSheet, layout: Layout = DEFAULT) -> str:
+    """The whole document, with the cards and panels of a layout; what the run has nothing for is left out."""
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
-    drawn = _charts(sheet)
+    charts_of_run = _charts(sheet)
+    shown = [name for name in layout.panels if name not in SPREADS or name in charts_of_run]
+    drawn = {name: chart for name, chart in charts_of_run.items() if name in shown}
     title = escape(sheet.title)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="color-scheme" content="light dark">
 <title>{title}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script></head>
-<body><main>{_head(sheet)}{_body(sheet, drawn)}</main>
+<body><main>{_head(sheet, layout)}{_body(sheet, drawn, shown)}</main>
 <script type="application/json" id="charts">{_json(drawn)}</script><script>{SCRIPT}</script></body></html>
 """
 
@@ -45,13 +42,16 @@ def _charts(sheet: TearSheet) -> dict[str, charts.Chart]:
     return drawn
 
 
-def _head(sheet: TearSheet) -> str:
+def _head(sheet: TearSheet, layout: Layout) -> str:
     span = "no valuation"
     if len(sheet.times):
         span = f"{html_tables.date(sheet.times[0])} to {html_tables.date(sheet.times[-1])} UTC"
-    cards = [_card(label, html_tables.format_figure(sheet.figures.get(name), form)) for name, label, form in CARDS]
+    figures = dict(sheet.figures)
     if sheet.significance is not None:
-        cards.append(_card("Deflated Sharpe", html_tables.format_figure(sheet.significance.dsr, "{:.1%}")))
+        figures[DEFLATED] = sheet.significance.dsr
+    names = [name for name in layout.cards if name != DEFLATED or sheet.significance is not None]
+    forms = {name: card_of(name) for name in names}
+    cards = [_card(label, html_tables.format_figure(figures.get(name), form)) for name, (label, form) in forms.items()]
     details = " · ".join(f"<b>{escape(k)}</b> {escape(v)}" for k, v in sheet.details.items())
     return (
         f"<header><h1>{escape(sheet.title)}</h1><p class=quiet>{span}</p><p class=quiet>{details}</p></header>"
@@ -59,21 +59,31 @@ def _head(sheet: TearSheet) -> str:
     )
 
 
-def _body(sheet: TearSheet, drawn: dict[str, charts.Chart]) -> str:
-    parts = [_panel("Account", _place("account", drawn)), _panel("Returns by month, %", _place("months", drawn))]
-    parts.append(_panel("Statistics", html_tables.statistics_tables(sheet.figures)))
-    if sheet.significance is not None:
-        parts.append(_panel("What it is worth", html_tables.significance_table(sheet.significance)))
-    parts.append(_panel("Deepest drawdowns", html_tables.drawdown_table(sheet)))
-    if "profits" in drawn:
-        spread = [_place(name, drawn) for name in ("distribution", "excursions") if name in drawn]
-        titles = ["Returns of the trades", "Return against the worst on the way"]
-        parts.append(_panel("Profit of each trade", _place("profits", drawn)))
-        panels = "".join(_panel(title, chart) for title, chart in zip(titles, spread, strict=False))
-        parts.append(f"<div class=two>{panels}</div>" if len(spread) > 1 else panels)
-    if len(sheet.trades):
-        parts.append(_panel(f"Trades ({len(sheet.trades):,})", html_tables.trade_table(sheet)))
+def _body(sheet: TearSheet, drawn: dict[str, charts.Chart], shown: list[str]) -> str:
+    panels = [(name, _panel_of(name, sheet, drawn)) for name in shown]
+    parts: list[str] = []
+    for k, (name, panel) in enumerate(panels):
+        before, after = (panels[k - 1][0] if k else "", panels[k + 1][0] if k + 1 < len(panels) else "")
+        opens, closes = name in SPREADS and after in SPREADS, name in SPREADS and before in SPREADS
+        parts.append(f"{'<div class=two>' if opens else ''}{panel}{'</div>' if closes else ''}")
     return "".join(parts)
+
+
+def _panel_of(name: str, sheet: TearSheet, drawn: dict[str, charts.Chart]) -> str:
+    """A panel; nothing where the run has none of what it shows."""
+    match name:
+        case "statistics":
+            return _panel(title_of(name), html_tables.statistics_tables(sheet.figures))
+        case "significance" if sheet.significance is not None:
+            return _panel(title_of(name), html_tables.significance_table(sheet.significance))
+        case "drawdowns":
+            return _panel(title_of(name), html_tables.drawdown_table(sheet))
+        case "trades" if len(sheet.trades):
+            return _panel(f"{title_of(name)} ({len(sheet.trades):,})", html_tables.trade_table(sheet))
+        case "account" | "months":
+            return _panel(title_of(name), _place(name, drawn))
+        case _:
+            return _panel(title_of(name), _place(name, drawn)) if name in drawn else ""
 
 
 def _panel(title: str, content: str) -> str:

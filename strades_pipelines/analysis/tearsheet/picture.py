@@ -8,7 +8,7 @@ import numpy as np
 from strades_pipelines.analysis.drawdowns import drawdowns
 from strades_pipelines.analysis.tearsheet import html_tables
 from strades_pipelines.analysis.tearsheet.charts import BLUE, GREY, MONTHS, RED, month_grid
-from strades_pipelines.analysis.tearsheet.page import CARDS
+from strades_pipelines.analysis.tearsheet.report_layout import DEFAULT, DEFLATED, card_of
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.tearsheet.thinning import thinned
 
@@ -43,7 +43,8 @@ def _head(figure: Any, sheet: TearSheet) -> None:
     if sheet.synthetic:
         box = {"facecolor": "#fef3c7", "edgecolor": "none", "pad": 6}
         figure.text(0.975, 0.957, "Synthetic data", size=13, color="#78350f", ha="right", bbox=box)
-    for k, (name, label, form) in enumerate(CARDS):
+    for k, name in enumerate(name for name in DEFAULT.cards if name != DEFLATED):
+        label, form = card_of(name)
         value = html_tables.format_figure(sheet.figures.get(name), form)
         figure.text(0.07 + 0.15 * k, 0.898, label, size=11, color=QUIET)
         figure.text(0.07 + 0.15 * k, 0.868, value, size=19, weight="bold")

@@ -1,0 +1,6 @@
+-- depends: 0098.approvers_of_organizations
+
+-- What people do with messages and events, as acts.
+INSERT INTO ops.event_types VALUES
+('message_edited', 'Somebody changed a message of their own'),
+('place_given', 'Somebody on the waiting list of an event got a place');
