@@ -106,8 +106,7 @@ class LiveSession:
         self._session = Session(EventChain([]), None, [self._engine], observer=self._engine.journal.see)
         self._is_started = False
         self._last_bars = [BEGINNING] * len(wallet.listings)
-        self._read_from = None if base is None else base.covers_to
-        self._covered_to = self._read_from
+        self._read_from = self._covered_to = None if base is None else base.covers_to
         self._read_to = BEGINNING
 
     @property
@@ -250,8 +249,7 @@ class LiveSession:
             engine.fills_before = state["fills"]
             self._last_bars = list(state["last_bars"])
             self._trade_bars.recall(state["trade_bars"])
-            # A time that Python cannot hold fails here, and not in the middle of a step.
-            moment(engine.account.now)
+            moment(engine.account.now)  # a time that Python cannot hold fails here, and not in the middle of a step
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise NotRestorable(f"{type(error).__name__}: {error}") from None
 

@@ -14,11 +14,12 @@ from typing import Protocol
 
 from strades_pipelines.ingestion.streams.bar_schedule import BarSchedule
 from strades_pipelines.ingestion.streams.batches import BATCH_BYTES, BATCH_FRAMES, first_batch, longest_span
-from strades_pipelines.ingestion.streams.epoch import MICROSECOND, microseconds_of, time_of
+from strades_pipelines.ingestion.streams.epoch import microseconds_of, time_of
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.gap_repairs import GapRepairs
 from strades_pipelines.ingestion.streams.progress import Counts, Progress
-from strades_pipelines.ingestion.streams.routing import Route, Router, Sighting
+from strades_pipelines.ingestion.streams.routing import Router
+from strades_pipelines.ingestion.streams.sighting_notes import SightingNotes
 from strades_pipelines.ingestion.streams.state_reports import StateReports
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
@@ -31,8 +32,6 @@ FLUSH_SECONDS = 0.25
 PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long after one batch the next one begins
 SHOW_SECONDS = 1.0
 DRAIN_SECONDS = 30.0
-# A record states a time of the last day, by our clock: another one says nothing about what is missing.
-OLDEST, NEWEST = 86_400_000_000, 10_000_000  # microseconds
 
 
 class Listener(Protocol):
@@ -78,12 +77,10 @@ class StreamRecorder:
         self._bytes = 0  # of both
         self._shown_at = self._stored_at = -math.inf
         self._span = longest_span(self.stream)
-        lengths = {id_: writer.length_of_bars(id_) for id_ in source.instruments}
-        self._bar_lengths = {id_: each // MICROSECOND for id_, each in lengths.items()}
-        self._refused_on: int | None = None  # the connection
         self._room, self._arrival, self._work = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._log = StreamLog(source.website.name, self.counts.errors, say)
         self._bars = BarSchedule(writer, self.progress, self.counts, self._log, clock)
+        self._notes = SightingNotes(writer, self.progress, source.instruments, self._bars, self._log)
         self.repairs = GapRepairs(
             writer,
             self.client,
@@ -196,8 +193,8 @@ class StreamRecorder:
         waits = self._listener is not None and self._listener.is_waiting
         for frame, route in zip(arrived, self.router.route([frame.data for frame in arrived]), strict=True):
             if route.refusal is not None or "venue" in self.counts.errors:
-                self._note_refusal(frame.connection, route)
-            times = [(each.instrument, self._note(each, frame.received_at, seconds)) for each in route.sightings]
+                self._notes.note_refusal(frame.connection, route)
+            times = [(each.instrument, self._notes.note(each, frame.received_at, seconds)) for each in route.sightings]
             stated = tuple((id_, time) for id_, time in times if time is not None)
             instrument = route.instrument if route.is_readable else UNREADABLE
             self._buffer.append(frame._replace(instrument=instrument, times=stated))
@@ -205,47 +202,6 @@ class StreamRecorder:
         self.counts.frames += len(arrived)
         if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
-
-    def _note_refusal(self, connection: int, route: Route) -> None:
-        """Tell what the venue refuses; that stands until another connection brings records."""
-        if route.refusal is not None:
-            self._refused_on = connection
-            self._log.note_fault("venue", f"the venue refuses: {route.refusal}")
-        elif route.sightings and connection != self._refused_on:
-            self._log.end_fault("venue")
-
-    def _note(self, seen: Sighting, now: datetime, seconds: float) -> int | None:
-        """Note a record of an instrument; returns the time that it states, microseconds since the epoch.
-
-        Args:
-            seconds: of the event loop's clock.
-        """
-        progress, time = self.progress[seen.instrument], self._plausible_time(seen, now)
-        progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
-        if time is not None and self.writer.is_completed:
-            if progress.first_bar is None:
-                self._bars.begin(seen.instrument, time_of(time))
-            progress.numbers.see(seen.first, seen.last, time, seconds)
-        return time
-
-    def _plausible_time(self, seen: Sighting, now: datetime) -> int | None:
-        """The time that a record states, microseconds since the epoch; None where it cannot be, which is told of once.
-
-        The frame is stored and parsed all the same. A bar states its opening time, an interval before it comes.
-        """
-        if seen.time is None:
-            return None
-        at = microseconds_of(now)
-        if at - OLDEST - self._bar_lengths[seen.instrument] <= seen.time <= at + NEWEST:
-            return seen.time
-        progress = self.progress[seen.instrument]
-        if not progress.has_wrong_time:
-            progress.has_wrong_time = True
-            self._log.say(
-                f"{seen.instrument}: a frame states a time that is not of the last day "
-                f"({seen.time} us since the epoch): no hole and no bar is told from it; is this machine's clock right?"
-            )
-        return None
 
     def _disconnected(self) -> None:
         self._route_arrived()  # they are of the connection that ended

@@ -50,7 +50,7 @@ def test_a_refusal_of_the_venue_is_told_once_and_stands_until_another_connection
         recording.recorder.client.connection = 7
         await recording.receive(1, NOW)  # of another instrument of the same connection, say
         told.append(recording.recorder.states.state(recording.progress).detail)
-        recording.recorder._refused_on = 6
+        recording.recorder._notes._refused_on = 6
         await recording.receive(2, NOW)
         told.append(recording.recorder.states.state(recording.progress).detail)
 
