@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 import zstandard
 
@@ -104,7 +105,10 @@ def _add_backup(folder: Path, store: ArchiveStore) -> None:
     with store.writing(name + TAR) as out:
         hashed = _HashedSink(out)
         compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
-        with compressor.stream_writer(hashed, closefd=False) as packed, tarfile.open(mode="w|", fileobj=packed) as tar:
+        with (
+            compressor.stream_writer(cast("IO[bytes]", hashed), closefd=False) as packed,
+            tarfile.open(mode="w|", fileobj=packed) as tar,
+        ):
             tar.add(folder, arcname=folder.name)
     found = store.sizes(BACKUPS).get(folder.name + TAR)
     if found != hashed.size:
@@ -121,7 +125,7 @@ def _fetch_backup(name: str, store: ArchiveStore, folder: Path) -> None:
         hashed = _HashedSource(source)
         try:
             with (
-                zstandard.ZstdDecompressor().stream_reader(hashed, closefd=False) as packed,
+                zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes]", hashed), closefd=False) as packed,
                 tarfile.open(mode="r|", fileobj=packed) as tar,
             ):
                 for member in tar:

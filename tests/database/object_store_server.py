@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, b"<CompleteMultipartUploadResult><ETag>1</ETag></CompleteMultipartUploadResult>")
 
 
-def _unchunked(file: BinaryIO) -> bytes:
+def _unchunked(file: io.BufferedIOBase) -> bytes:
     found = b""
     while size := int(file.readline().split(b";")[0], 16):
         found += file.read(size)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import zstandard
 
 from strades_pipelines.database.archive_copies import copy_to_store, fetch_from_store
 from strades_pipelines.database.archive_store import ArchiveStore
@@ -131,17 +132,20 @@ def test_a_machine_that_is_lost_comes_back_as_of_a_moment(
         fetch_from_store(store, tmp_path / "early", datetime(2020, 1, 1, tzinfo=UTC), progress=quiet)
 
 
-@pytest.mark.parametrize("damage", ["cut off", "another byte", "nothing"])
+@pytest.mark.parametrize("damage", ["cut off", "another byte", "nothing", "another content, well packed"])
 def test_a_base_backup_that_is_damaged_in_the_store_is_refused(
     server: EmbeddedServer, objects: ObjectStoreServer, tmp_path: Path, damage: str
 ) -> None:
     _, store = of(server)
     name = max(name for name in objects.objects if name.endswith("-full.tar.zst"))
     whole = objects.objects[name]
+    tar = zstandard.ZstdDecompressor().decompressobj().decompress(whole)
+    middle = len(tar) // 2
     objects.objects[name] = {
         "cut off": whole[:-5000],
         "another byte": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
         "nothing": b"",
+        "another content, well packed": zstandard.compress(tar[:middle] + bytes([tar[middle] ^ 1]) + tar[middle + 1 :]),
     }[damage]
     try:
         with pytest.raises(BackupFailed, match=r"-full.tar.zst is damaged: expected"):

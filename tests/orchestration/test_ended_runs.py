@@ -215,7 +215,7 @@ def test_a_launched_run_that_is_killed_gives_its_slot_back_within_the_configured
     environment = os.environ | {"DAGSTER_HOME": str(tmp_path)}
 
     def launch(job: str) -> None:
-        program = Path(sys.executable).with_name("dagster")
+        program = str(Path(sys.executable).with_name("dagster"))
         words = [program, "job", "launch", *workspace, "--job", job]
         subprocess.run(words, env=environment, check=True, capture_output=True, timeout=120)
 

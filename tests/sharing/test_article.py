@@ -201,3 +201,19 @@ def test_without_a_key_nothing_is_asked(service: Service, monkeypatch: pytest.Mo
     with pytest.raises(ServiceFailed, match="OPENAI_API_KEY is not set"):
         chatgpt_draft(FACTS)
     assert service.asked == []
+
+
+def test_no_secret_of_the_environment_reaches_the_service_or_a_draft(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALPACA_SECRET_KEY", "STRADES_ALERT_SMTP", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "smtp://canary:canary-secret@mail.example.org")
+    settings.cache_clear()
+    service.answers.append((200, {}, completion(GOOD)))
+    draft = chatgpt_draft(FACTS)
+    [(_, body, authorization)] = service.asked
+    assert authorization == f"Bearer {KEY}"
+    for text in (draft, json.dumps(body), template_draft(FACTS, is_verified=True)):
+        assert "hold" in text
+        assert "canary" not in text
+        assert KEY not in text
