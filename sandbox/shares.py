@@ -5,6 +5,7 @@ Sessions, holidays and half days are those of `exchange_calendars`. A session li
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def session_minutes(day: int) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=2)
-def _calendar(last_year: int) -> "object":
+def _calendar(last_year: int) -> Any:
     import exchange_calendars
 
     return exchange_calendars.get_calendar("XNYS", start=f"{FIRST_YEAR}-01-01", end=f"{last_year}-12-31")

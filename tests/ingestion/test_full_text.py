@@ -14,7 +14,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 
 NOW = datetime(2021, 3, 1, 12, tzinfo=UTC)
 # In the shape that EDGAR answers with, as several public programs read it; no recorded answer was at hand.
-EXHIBIT = {
+EXHIBIT: dict[str, Any] = {
     "_index": "edgar_file",
     "_id": "0001564590-21-004599:tsla-ex211_368.htm",
     "_score": 8.1,
@@ -26,9 +26,9 @@ EXHIBIT = {
         "file_description": "EX-21.1", "inc_states": ["DE"], "items": [],
     },
 }  # fmt: skip
-REPORT = EXHIBIT | {
+REPORT: dict[str, Any] = EXHIBIT | {
     "_id": "0001564590-21-004599:tsla-10k_20201231.htm",
-    "_source": EXHIBIT["_source"] | {"file_description": None, "period_ending": None},  # type: ignore[operator]
+    "_source": EXHIBIT["_source"] | {"file_description": None, "period_ending": None},
 }
 
 
@@ -63,15 +63,16 @@ def test_what_was_filed_today_is_known_when_it_was_answered() -> None:
 
 
 def test_an_error_is_refused_and_a_hit_of_tomorrow_or_of_nobody_is_a_reject() -> None:
-    for wrong in (
-        {"errorMessage": "timed out", "errorType": "x"},
+    errors: list[dict[str, Any]] = [
+        {"errorMessage": "timed out"},
         {"error": "Result window is too large"},
         {"hits": {}},
-    ):
+    ]
+    for wrong in errors:
         with pytest.raises(BodyRefused):
             read(wrong)
-    tomorrow = REPORT | {"_source": REPORT["_source"] | {"file_date": "2021-03-02"}}  # type: ignore[operator]
-    nobody = REPORT | {"_id": "x", "_source": REPORT["_source"] | {"ciks": []}}  # type: ignore[operator]
+    tomorrow = REPORT | {"_source": REPORT["_source"] | {"file_date": "2021-03-02"}}
+    nobody = REPORT | {"_id": "x", "_source": REPORT["_source"] | {"ciks": []}}
     parsed = read(body(EXHIBIT, tomorrow, nobody))
     assert [reject.reason for reject in parsed.rejects] == ["time_in_the_future", "entity_missing"]
     assert parsed.tables["document"].num_rows == 1
