@@ -179,7 +179,7 @@ def _free_places(meeting: Meeting) -> int:
     """How many places are left; those of who does not see the event any more are free."""
     if meeting.capacity is None:
         return MOST_MEETINGS
-    taken = meeting.guests.filter(answer=Answer.YES.value, person__in=readers_of(meeting)).count()
+    taken: int = meeting.guests.filter(answer=Answer.YES.value, person__in=readers_of(meeting)).count()
     return max(0, meeting.capacity - taken)
 
 
@@ -189,6 +189,30 @@ def _give_free_places(by: User, meeting: Meeting) -> None:
     for row in waiting.order_by("answered_at", "pk")[: _free_places(meeting)]:
         row.answer = Answer.YES.value
         record_act(row, "place_given", by=by, readers=[row.person_id], value={"meeting": meeting.pk})
+
+
+@transaction.atomic
+def change_meeting(person: User, meeting: Meeting, draft: Draft, *, capacity: int | None) -> None:
+    """Change an event that one planned; all who are invited, or answered, are told. Answers stay as they are.
+
+    With more places those who wait get them; with fewer nobody loses his. Its id and its guests do not change.
+
+    Raises:
+        RuleRefused: the rule counts to more repeats than it ever comes to.
+    """
+    row = Meeting.objects.select_for_update().filter(pk=meeting.pk, planned_by=person, cancelled_at=None).first()
+    if row is None:
+        return
+    fields = {name: getattr(draft, name) for name in ("title", "text", "starts_at", "ends_at", "zone", "as_of")}
+    fields |= {"rule": with_end(draft.rule, draft.starts_at, draft.zone), "capacity": capacity}
+    changed = sorted(name for name, value in fields.items() if getattr(row, name) != value)
+    if not changed:
+        return
+    for name in changed:
+        setattr(row, name, fields[name])
+    value = {"meeting": row.pk, "changed": changed}
+    record_act(row, "event_changed", by=person, readers=readers_of(row), value=value)
+    _give_free_places(person, row)
 
 
 @transaction.atomic

@@ -20,9 +20,18 @@ from dashboard.community.forms import FileForm
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
 from dashboard.meetings.files import read_events, write_events
-from dashboard.meetings.forms import AnswerForm, MeetingForm
+from dashboard.meetings.forms import AnswerForm, ChangeForm, MeetingForm
 from dashboard.meetings.models import Answer, Guest, Meeting
-from dashboard.meetings.planning import answer_meeting, cancel_meeting, meetings_of, plan, planned, readers_of, take_in
+from dashboard.meetings.planning import (
+    answer_meeting,
+    cancel_meeting,
+    change_meeting,
+    meetings_of,
+    plan,
+    planned,
+    readers_of,
+    take_in,
+)
 from dashboard.meetings.recurrence import occurrences
 from strades_pipelines.settings import settings
 
@@ -74,8 +83,13 @@ def meeting_new(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
-    """One event: time, guests, answers, and links to the pages as of the time that it pins."""
+    """One event: time, guests, answers, links as of the time that it pins; `?change` has the form for its planner."""
     person, found = _meeting(request, meeting_id)
+    is_changed = "change" in request.GET and found.planned_by_id == person.pk and found.cancelled_at is None
+    return _page(request, person, found, change=ChangeForm.of(found) if is_changed else None)
+
+
+def _page(request: HttpRequest, person: User, found: Meeting, *, change: ChangeForm | None) -> HttpResponse:
     readers = readers_of(found)
     shown = readers - blocked_people(person) if person.pk in readers else {person.pk}
     guests = found.guests.filter(person__in=shown).select_related("person").order_by("person__pseudo")
@@ -92,8 +106,9 @@ def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
         "coming": sum(guest.answer == Answer.YES for guest in guests),
         "is_mine": found.planned_by_id == person.pk,
         "pages": _pages(found),
+        "change": change,
     }
-    return render(request, "meetings/meeting.html", context)
+    return render(request, "meetings/meeting.html", context, status=400 if change and change.is_bound else 200)
 
 
 def _pages(meeting: Meeting) -> list[tuple[str, str]]:
@@ -107,10 +122,16 @@ def _pages(meeting: Meeting) -> list[tuple[str, str]]:
 
 @require_POST
 def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
-    """Answer an event, or cancel one's own."""
+    """Answer an event, or change or cancel one's own."""
     person, found = _meeting(request, meeting_id)
     if request.POST.get("act") == "cancel":
         cancel_meeting(person, found)
+        return redirect("meeting", meeting_id)
+    if request.POST.get("act") == "change":
+        change = ChangeForm(request.POST, auto_id="change_%s")
+        if not change.is_valid():
+            return _page(request, person, found, change=change)
+        change_meeting(person, found, change.draft, capacity=change.cleaned_data["capacity"])
         return redirect("meeting", meeting_id)
     form = AnswerForm(request.POST)
     if form.is_valid() and found.cancelled_at is None:
