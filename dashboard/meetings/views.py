@@ -1,6 +1,6 @@
 """Pages of events: the list, one event, a new one, and iCalendar files in and out."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -19,11 +19,12 @@ from dashboard.community.contacts import Refused, blocked_people, contacts_of
 from dashboard.community.forms import FileForm
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
-from dashboard.meetings.files import read_events, write_events
+from dashboard.meetings.files import FIRST_YEAR, LAST_YEAR, read_events, write_events
 from dashboard.meetings.forms import AnswerForm, ChangeForm, MeetingForm
 from dashboard.meetings.models import Answer, Guest, Meeting
 from dashboard.meetings.planning import (
     answer_meeting,
+    call_off_time,
     cancel_meeting,
     change_meeting,
     meetings_of,
@@ -31,8 +32,8 @@ from dashboard.meetings.planning import (
     planned,
     readers_of,
     take_in,
+    times_of,
 )
-from dashboard.meetings.recurrence import occurrences
 from strades_pipelines.settings import settings
 
 LARGEST_ID = 2**63 - 1
@@ -95,7 +96,7 @@ def _page(request: HttpRequest, person: User, found: Meeting, *, change: ChangeF
     guests = found.guests.filter(person__in=shown).select_related("person").order_by("person__pseudo")
     mine = next((row for row in guests if row.person_id == person.pk), None)
     now = settings().now()
-    repeats = occurrences(found.starts_at, found.ends_at, found.rule, found.zone, start=now, end=now + YEAR)
+    repeats = [(begins, begins.astimezone(UTC).isoformat()) for begins, _ends in times_of(found, now, now + YEAR)]
     said = None if mine is None else Answer.YES if mine.answer == Answer.WAITING else mine.answer
     initial = {"answer": said, "reminder": mine.reminder_minutes} if mine else None
     context = {
@@ -127,6 +128,11 @@ def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
     if request.POST.get("act") == "cancel":
         cancel_meeting(person, found)
         return redirect("meeting", meeting_id)
+    if request.POST.get("act") == "call_off":
+        begins = read_instant(request.POST.get("begins", ""))
+        if begins is None or not call_off_time(person, found, begins):
+            messages.error(request, _("Choose from the list."))
+        return redirect("meeting", meeting_id)
     if request.POST.get("act") == "change":
         change = ChangeForm(request.POST, auto_id="change_%s")
         if not change.is_valid():
@@ -143,6 +149,15 @@ def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
     else:
         messages.error(request, _("Choose from the list."))
     return redirect("meeting", meeting_id)
+
+
+def read_instant(text: str) -> datetime | None:
+    """An aware time of a form, or None."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
 def _meeting(request: HttpRequest, meeting_id: int) -> tuple[User, Meeting]:

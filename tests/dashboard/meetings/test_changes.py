@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from icalendar import Calendar
+
 from dashboard.meetings.models import Answer, Guest, Meeting
+from dashboard.meetings.planning import times_of
 from tests.dashboard.community.people import person
 from tests.dashboard.conftest import rows_of
 from tests.dashboard.meetings.test_places import NAMES, answers, people, say
@@ -66,3 +69,30 @@ def test_more_places_go_to_who_waits_and_fewer_take_none_away(people: dict[str, 
     assert answers()["dave"] == "waiting"
     assert change(people, "ada", capacity="") == 302
     assert Guest.objects.filter(answer="yes").count() == 2
+
+
+def test_one_time_of_a_repeat_is_called_off_by_who_planned_it_on_pages_and_in_files(
+    people: dict[str, "Client"],
+) -> None:
+    change(people, "ada", rule="FREQ=DAILY;COUNT=3")  # 10:00 of Paris on January 5, 6 and 7
+    event, code = f"/events/{Meeting.objects.get().pk}/", "2024-01-06T09:00:00+00:00"
+    assert code in people["ada"].get(event).content.decode()
+    assert "Call this time off" not in people["bob"].get(event).content.decode()
+    for name, begins in (
+        ("bob", code),
+        ("ada", "2024-01-06T09:00:01+00:00"),
+        ("ada", "2024-01-06T09:00"),
+        ("ada", "x"),
+    ):
+        people[name].post(f"{event}act/", {"act": "call_off", "begins": begins})
+        assert Meeting.objects.get().called_off == []
+    for _ in range(2):
+        people["ada"].post(f"{event}act/", {"act": "call_off", "begins": code})
+    row = Meeting.objects.get()
+    assert row.called_off == [code]
+    times = [begins for begins, _ in times_of(row, row.starts_at, datetime(2024, 2, 1, tzinfo=UTC))]
+    assert [at.day for at in times] == [5, 7]
+    assert code not in people["ada"].get(event).content.decode()
+    [found] = Calendar.from_ical(people["bob"].get("/events/events.ics").content).walk("VEVENT")
+    assert found.decoded("EXDATE").dts[0].dt == datetime(2024, 1, 6, 9, tzinfo=UTC)
+    assert "called off one time of an event" in people["bob"].get("/community/").content.decode()
