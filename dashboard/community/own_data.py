@@ -37,6 +37,7 @@ from strades_pipelines.settings import settings
 
 # What of a row is a person's own, by the name in the file.
 ACCOUNT = ("pseudo", "email", "created_at", "country_code", "address", "name", "surname", "last_login", "role")
+EVENT = ("title", "text", "starts_at", "rule", "called_off", "as_of", "capacity")
 SHARE = ("owner__wallet", "person__pseudo", "organization__name", "level", "shared_at", "ended_at")
 DIGEST = ("every", "address", "language", "chosen_at", "confirmed_at", "ended_at", "mails__period", "mails__sent_at")
 COMMAND = ("kind", "scope", "name", "requested_at", "reason", "outcome")
@@ -76,7 +77,7 @@ def own_data(person: User) -> dict[str, Any]:
             MessageVersion.objects.filter(message__author=person).order_by("pk").values("text", "replaced_at")
         ),
         "reports": list(Report.objects.filter(reported_by=person).values("reported_at", "reason", "answer")),
-        "events": list(Meeting.objects.filter(planned_by=person).values("title", "text", "starts_at", "rule", "as_of")),
+        "events": list(Meeting.objects.filter(planned_by=person).values(*EVENT)),
         "answers": list(Guest.objects.filter(person=person).values("meeting__title", "answer", "reminder_minutes")),
         "digests": list(person.digests.order_by("pk").values(*DIGEST)),
         "notations": list(

@@ -39,6 +39,8 @@ ACTS = {
     "message_reported": gettext_lazy("reported a message"),
     "report_answered": gettext_lazy("answered a report"),
     "event_planned": gettext_lazy("planned an event"),
+    "event_changed": gettext_lazy("changed an event"),
+    "event_time_cancelled": gettext_lazy("called off one time of an event"),
     "event_cancelled": gettext_lazy("cancelled an event"),
     "event_answered": gettext_lazy("answered an invitation to an event"),
     "item_uploaded": gettext_lazy("put a bundle into the shop as a draft"),

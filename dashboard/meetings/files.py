@@ -50,6 +50,8 @@ def write_events(meetings: Iterable[tuple[Meeting, int | None]], *, now: datetim
         event.add("description", meeting.text)
         if meeting.rule:
             event.add("rrule", vRecur.from_ical(meeting.rule))
+        if meeting.called_off:
+            event.add("exdate", [datetime.fromisoformat(text).astimezone(place) for text in meeting.called_off])
         if meeting.as_of:
             event.add(AS_OF, meeting.as_of.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"))
         if reminder is not None:

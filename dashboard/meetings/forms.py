@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.community.plain_text import NameField, ProseField
 from dashboard.meetings.files import FIRST_YEAR, LAST_YEAR, LONGEST_TEXT, Draft
-from dashboard.meetings.models import Answer
+from dashboard.meetings.models import Answer, Meeting
 from dashboard.meetings.planning import new_uid
 from dashboard.meetings.recurrence import RuleRefused, parse_rule, with_end
 from strades_pipelines.settings import settings
@@ -138,6 +138,28 @@ class MeetingForm(forms.Form):
             given["rule"],
             given["as_of"],
         )
+
+
+class ChangeForm(MeetingForm):
+    """Another time, text or number of places of an event; its guests stay."""
+
+    people = organization = None
+
+    @classmethod
+    def of(cls, meeting: Meeting) -> "ChangeForm":
+        """The form as the event is now."""
+        place = ZoneInfo(meeting.zone)
+        initial = {
+            "title": meeting.title,
+            "starts": meeting.starts_at.astimezone(place).replace(tzinfo=None).strftime(FORMATS[0]),
+            "minutes": int((meeting.ends_at - meeting.starts_at).total_seconds() // 60),
+            "zone": meeting.zone,
+            "rule": meeting.rule,
+            "as_of": meeting.as_of.astimezone(UTC).replace(tzinfo=None).strftime(FORMATS[0]) if meeting.as_of else "",
+            "capacity": meeting.capacity,
+            "text": meeting.text,
+        }
+        return cls(initial=initial, auto_id="change_%s")
 
 
 def _wall(value: datetime | None, zone: Any) -> datetime | None:

@@ -29,6 +29,7 @@ class Meeting(models.Model):
     zone = models.CharField(max_length=64)  # IANA: a repeat keeps its hour on the clocks there
     rule = models.CharField(max_length=LONGEST_RULE, blank=True)  # RRULE of RFC 5545
     as_of = models.DateTimeField(null=True)
+    called_off = models.JSONField(default=list)  # times of a repeat that do not take place: ISO 8601, UTC
     capacity = models.PositiveIntegerField(null=True)  # how many may come; None: as many as will
     organization = models.ForeignKey(Organization, null=True, on_delete=models.PROTECT, related_name="+")
     planned_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +19,7 @@ from dashboard.meetings.models import Answer, Guest, Meeting
 from dashboard.meetings.recurrence import occurrences, with_end
 from strades_pipelines.settings import settings
 
-MOST_GUESTS, MOST_MEETINGS = 50, 200
+MOST_GUESTS, MOST_MEETINGS, MOST_CALLED_OFF = 50, 200, 200
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,15 @@ def planned(person: User, start: datetime, end: datetime) -> list[Occurrence]:
     found = [
         Occurrence(row, begins, ends)
         for row in rows.order_by("-starts_at")[:MOST_MEETINGS]
-        for begins, ends in occurrences(row.starts_at, row.ends_at, row.rule, row.zone, start=start, end=end)
+        for begins, ends in times_of(row, start, end)
     ]
     return sorted(found, key=lambda one: (one.starts_at, one.meeting.pk))
+
+
+def times_of(meeting: Meeting, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """When an event begins and ends within [start, end), without the times that are called off."""
+    found = occurrences(meeting.starts_at, meeting.ends_at, meeting.rule, meeting.zone, start=start, end=end)
+    return [span for span in found if span[0].astimezone(UTC).isoformat() not in meeting.called_off]
 
 
 def reminders(person: User, now: datetime, *, ahead: timedelta = timedelta(0)) -> list[Occurrence]:
@@ -181,8 +187,8 @@ def _free_places(meeting: Meeting) -> int:
     """How many places are left; those of who does not see the event any more are free."""
     if meeting.capacity is None:
         return MOST_MEETINGS
-    taken = meeting.guests.filter(answer=Answer.YES.value, person__in=readers_of(meeting)).count()
-    return max(0, meeting.capacity - taken)
+    taken: int = meeting.guests.filter(answer=Answer.YES.value, person__in=readers_of(meeting)).count()
+    return max(0, int(meeting.capacity) - taken)
 
 
 def _give_free_places(by: User, meeting: Meeting) -> None:
@@ -191,6 +197,48 @@ def _give_free_places(by: User, meeting: Meeting) -> None:
     for row in waiting.order_by("answered_at", "pk")[: _free_places(meeting)]:
         row.answer = Answer.YES.value
         record_act(row, "place_given", by=by, readers=[row.person_id], value={"meeting": meeting.pk})
+
+
+@transaction.atomic
+def change_meeting(person: User, meeting: Meeting, draft: Draft, *, capacity: int | None) -> None:
+    """Change an event that one planned; all who are invited, or answered, are told. Answers stay as they are.
+
+    With more places those who wait get them; with fewer nobody loses his. Its id and its guests do not change.
+
+    Raises:
+        RuleRefused: the rule counts to more repeats than it ever comes to.
+    """
+    row = Meeting.objects.select_for_update().filter(pk=meeting.pk, planned_by=person, cancelled_at=None).first()
+    if row is None:
+        return
+    fields = {name: getattr(draft, name) for name in ("title", "text", "starts_at", "ends_at", "zone", "as_of")}
+    fields |= {"rule": with_end(draft.rule, draft.starts_at, draft.zone), "capacity": capacity}
+    changed = sorted(name for name, value in fields.items() if getattr(row, name) != value)
+    if not changed:
+        return
+    for name in changed:
+        setattr(row, name, fields[name])
+    value = {"meeting": row.pk, "changed": changed}
+    record_act(row, "event_changed", by=person, readers=readers_of(row), value=value)
+    _give_free_places(person, row)
+
+
+@transaction.atomic
+def call_off_time(person: User, meeting: Meeting, begins: datetime) -> bool:
+    """Call one time of a repeat off; who planned the event does. False where it has no such time, or too many are off.
+
+    Args:
+        begins: aware.
+    """
+    row = Meeting.objects.select_for_update().filter(pk=meeting.pk, planned_by=person, cancelled_at=None).first()
+    if row is None or not row.rule or len(row.called_off) >= MOST_CALLED_OFF:
+        return False
+    if begins not in [at for at, _ in times_of(row, begins, begins + timedelta(microseconds=1))]:
+        return False
+    row.called_off = sorted([*row.called_off, begins.astimezone(UTC).isoformat()])
+    value = {"meeting": row.pk, "begins": begins.astimezone(UTC).isoformat()}
+    record_act(row, "event_time_cancelled", by=person, readers=readers_of(row), value=value)
+    return True
 
 
 @transaction.atomic

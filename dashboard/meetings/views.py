@@ -1,6 +1,6 @@
 """Pages of events: the list, one event, a new one, and iCalendar files in and out."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -19,11 +19,21 @@ from dashboard.community.contacts import Refused, blocked_people, contacts_of
 from dashboard.community.forms import FileForm
 from dashboard.community.organization_views import reason
 from dashboard.community.organizations import organizations_of
-from dashboard.meetings.files import read_events, write_events
-from dashboard.meetings.forms import AnswerForm, MeetingForm
+from dashboard.meetings.files import FIRST_YEAR, LAST_YEAR, read_events, write_events
+from dashboard.meetings.forms import AnswerForm, ChangeForm, MeetingForm
 from dashboard.meetings.models import Answer, Guest, Meeting
-from dashboard.meetings.planning import answer_meeting, cancel_meeting, meetings_of, plan, planned, readers_of, take_in
-from dashboard.meetings.recurrence import occurrences
+from dashboard.meetings.planning import (
+    answer_meeting,
+    call_off_time,
+    cancel_meeting,
+    change_meeting,
+    meetings_of,
+    plan,
+    planned,
+    readers_of,
+    take_in,
+    times_of,
+)
 from strades_pipelines.settings import settings
 
 LARGEST_ID = 2**63 - 1
@@ -74,15 +84,20 @@ def meeting_new(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
-    """One event: time, guests, answers, and links to the pages as of the time that it pins."""
+    """One event: time, guests, answers, links as of the time that it pins; `?change` has the form for its planner."""
     person, found = _meeting(request, meeting_id)
+    is_changed = "change" in request.GET and found.planned_by_id == person.pk and found.cancelled_at is None
+    return _page(request, person, found, change=ChangeForm.of(found) if is_changed else None)
+
+
+def _page(request: HttpRequest, person: User, found: Meeting, *, change: ChangeForm | None) -> HttpResponse:
     readers = readers_of(found)
     # Who is no reader, since the organization was left, sees himself alone.
     shown = readers - blocked_people(person) if person.pk in readers else {person.pk}
     guests = found.guests.filter(person__in=shown).select_related("person").order_by("person__pseudo")
     mine = next((row for row in guests if row.person_id == person.pk), None)
     now = settings().now()
-    repeats = occurrences(found.starts_at, found.ends_at, found.rule, found.zone, start=now, end=now + YEAR)
+    repeats = [(begins, begins.astimezone(UTC).isoformat()) for begins, _ends in times_of(found, now, now + YEAR)]
     said = None if mine is None else Answer.YES if mine.answer == Answer.WAITING else mine.answer
     initial = {"answer": said, "reminder": mine.reminder_minutes} if mine else None
     context = {
@@ -93,8 +108,9 @@ def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
         "coming": sum(guest.answer == Answer.YES for guest in guests),
         "is_mine": found.planned_by_id == person.pk,
         "pages": _pages(found),
+        "change": change,
     }
-    return render(request, "meetings/meeting.html", context)
+    return render(request, "meetings/meeting.html", context, status=400 if change and change.is_bound else 200)
 
 
 def _pages(meeting: Meeting) -> list[tuple[str, str]]:
@@ -108,10 +124,21 @@ def _pages(meeting: Meeting) -> list[tuple[str, str]]:
 
 @require_POST
 def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
-    """Answer an event, or cancel one's own."""
+    """Answer an event, or change or cancel one's own."""
     person, found = _meeting(request, meeting_id)
     if request.POST.get("act") == "cancel":
         cancel_meeting(person, found)
+        return redirect("meeting", meeting_id)
+    if request.POST.get("act") == "call_off":
+        begins = read_instant(request.POST.get("begins", ""))
+        if begins is None or not call_off_time(person, found, begins):
+            messages.error(request, _("Choose from the list."))
+        return redirect("meeting", meeting_id)
+    if request.POST.get("act") == "change":
+        change = ChangeForm(request.POST, auto_id="change_%s")
+        if not change.is_valid():
+            return _page(request, person, found, change=change)
+        change_meeting(person, found, change.draft, capacity=change.cleaned_data["capacity"])
         return redirect("meeting", meeting_id)
     form = AnswerForm(request.POST)
     if form.is_valid() and found.cancelled_at is None:
@@ -123,6 +150,15 @@ def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
     else:
         messages.error(request, _("Choose from the list."))
     return redirect("meeting", meeting_id)
+
+
+def read_instant(text: str) -> datetime | None:
+    """An aware time of a form, or None."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
 def _meeting(request: HttpRequest, meeting_id: int) -> tuple[User, Meeting]:

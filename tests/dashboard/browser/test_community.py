@@ -153,6 +153,16 @@ def test_pages_of_people_keep_nobody_out_speak_french_and_fit_a_phone(
     olga.send("button[value='note']")
     olga.send("text=Make an invitation")
     invitation = olga.page.inner_text("#invitation").removeprefix(installation.url)
+    olga.goto("/messages/")
+    olga.follow("text=About a trade")
+    olga.page.fill("#id_text", "half a thought")
+    olga.send("main button:text-is('Send')")
+    olga.follow("#messages a[href*=edit] >> nth=-1")
+    edit = olga.page.url.removeprefix(installation.url).partition("#")[0]
+    olga.page.fill("#edit_text", "a whole thought")
+    olga.send("#edit button[value='edit']")
+    assert "a whole thought" in olga.page.inner_text("#messages")
+    assert "edited" in olga.page.inner_text("#messages")
     pete = page_of(people["pete"], script=False)
     pete.goto("/messages/")
     pete.follow("text=About a trade")
@@ -172,10 +182,18 @@ def test_pages_of_people_keep_nobody_out_speak_french_and_fit_a_phone(
         desk,
         "/messages/new/",
         thread,
+        edit,
         "/messages/?q=look",
         stop,
     )
-    of_olga += ("/events/", "/events/new/", meeting, "/wallets/paper/sharing/", "/agenda/?day=2024-01-03")
+    of_olga += (
+        "/events/",
+        "/events/new/",
+        meeting,
+        f"{meeting}?change",
+        "/wallets/paper/sharing/",
+        "/agenda/?day=2024-01-03",
+    )
     pages = {
         "olga": of_olga,
         "ada": ("/messages/reports/", "/wallets/paper/sharing/"),
