@@ -115,8 +115,8 @@ def test_a_cold_quote_that_is_corrected_is_heard_when_it_was(quoted: Connection,
 
     corrected = "INSERT INTO records.quotes SELECT * FROM corrected"
     quoted.execute(
-        "CREATE TEMP TABLE corrected AS SELECT listing_id, quote_id, event_time, bid, bid_size, 112.0::float8, ask_size,"
-        " knowledge_time, knowledge_basis, 9::bigint, %s::timestamptz FROM records.quotes"
+        "CREATE TEMP TABLE corrected AS SELECT listing_id, quote_id, event_time, bid, bid_size, 112.0::float8,"
+        " ask_size, knowledge_time, knowledge_basis, 9::bigint, %s::timestamptz FROM records.quotes"
         " WHERE quote_id IN ('864', '865') AND listing_id = %s",
         [NOW - timedelta(hours=1), BTC],
     )
