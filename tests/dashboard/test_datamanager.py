@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from html import unescape
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -26,6 +26,7 @@ from strades_pipelines.brokerage.live import measure
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.migrate import MIGRATIONS
 from strades_pipelines.database.roles import DASHBOARD_ROLE
+from strades_pipelines.ingestion.month_partitions import create_months
 from strades_pipelines.installation.examination import Finding, keep_examination
 from strades_pipelines.settings import PROJECT, settings
 from tests.brokerage.conftest import AddCandles, rows
@@ -77,6 +78,22 @@ def test_the_page_of_a_table_says_which_of_its_months_are_cold(traded: Connectio
     traded.commit()
     assert "The rows of 2 months, 2025-12 to 2026-01, are in the cold store" in page(client, "/data/records/trades/")
     assert "cold store" not in page(client, "/data/records/quotes/")
+
+
+def test_a_table_is_as_fresh_as_the_newest_of_its_partitions(traded: Connection, client_of: ClientOf) -> None:
+    create_months(traded, datetime(2026, 11, 20, tzinfo=UTC))
+    for at, stored in (("2026-10-05Z", "2031-02-03T04:05:06Z"), ("2026-11-05Z", "2032-02-03T04:05:06Z")):
+        traded.execute(
+            "INSERT INTO records.trades SELECT min(listing_id), 'a', %s, 1, 1, 'buy', %s, 'stated', 1, %s"
+            " FROM records.listings",
+            [at, at, stored],
+        )
+    traded.commit()
+    client = client_of("viewer")
+    # The rows have both times; what is told above them has the newest.
+    assert page(client, "/data/records/trades/").count("2032-02-03T04:05:06") > 1
+    assert "2032-02-03T04:05:06" in page(client, "/data/")
+    assert "trades_2026_11" not in page(client, "/data/")
 
 
 def test_every_table_of_the_layers_is_listed_and_no_account_can_be_asked_for(

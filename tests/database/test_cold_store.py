@@ -1,11 +1,13 @@
 """Whatever span is asked for, and whatever was loaded since, a cold month says what it said; its file is never lost."""
 
+import hashlib
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database import asof
 from strades_pipelines.database.bulk import load
-from strades_pipelines.database.cold_store import ColdStoreError, upload, verify_month, write_parquet
+from strades_pipelines.database.cold_store import ColdStoreError, ContentHash, upload, verify_month, write_parquet
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.ingestion.archiving import archive_month, restore_month
@@ -233,6 +235,22 @@ def test_a_file_of_the_store_has_its_name_once_it_is_whole_and_is_never_written_
         verify_month(written, "records.trades/2026-01/a.parquet")
     upload(file, "records.trades/2026-01/a.parquet", written.sha256)
     verify_month(written, "records.trades/2026-01/a.parquet")
+
+
+def test_the_hash_of_rows_says_where_a_value_is_missing_and_not_how_they_came() -> None:
+    def hashed(*batches: list[Any], column: Any = None) -> str:
+        content = ContentHash()
+        for values in batches:
+            content.add(pa.record_batch({"frame": pa.array(values, column or pa.binary())}))
+        return content.hexdigest()
+
+    whole = hashed([b"a", None, b"bc"])
+    assert hashed([b"a"], [None, b"bc"]) == whole
+    others = ([None, b"a", b"bc"], [b"a", b"", b"bc"], [b"ab", None, b"c"], [b"a", b"bc"], [b"a", None, b"bd"])
+    assert len({whole, *(hashed(values) for values in others)}) == 6
+    # Of rows without nulls it is what it was before there were any: months that are cold already hold.
+    digest = hashlib.sha256(b"frame 2 " + np.array([1, 2], np.int64).tobytes() + b"abc").hexdigest()
+    assert hashed(["a", "bc"], column=pa.string()) == digest
 
 
 def test_the_last_month_of_the_calendar_is_refused(market: Connection, database_url: str) -> None:

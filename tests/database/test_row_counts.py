@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from strades_pipelines.database import row_counts
 from strades_pipelines.database.row_counts import count_rows
 
 LARGE = 400_000
@@ -32,3 +33,16 @@ def test_a_large_table_is_estimated_also_after_it_grew_and_not_read(connection: 
 
 def test_a_table_that_is_not_there_has_no_rows(connection: psycopg.Connection[Any]) -> None:
     assert count_rows(connection, "cleaned.nothing") == 0
+
+
+def test_a_table_with_partitions_is_estimated_by_all_of_them(
+    connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("CREATE TABLE public.parted (number integer) PARTITION BY RANGE (number)")
+    connection.execute("CREATE TABLE public.parted_first PARTITION OF public.parted FOR VALUES FROM (0) TO (3000)")
+    connection.execute("CREATE TABLE public.parted_default PARTITION OF public.parted DEFAULT")
+    connection.execute("INSERT INTO public.parted SELECT generate_series(1, 10000)")
+    connection.execute("ANALYZE public.parted")
+    monkeypatch.setattr(row_counts, "COUNTED", 9_000)
+    connection.execute("DELETE FROM public.parted")  # a count would say 0
+    assert count_rows(connection, "public.parted") == 10_000

@@ -17,6 +17,7 @@ from strades_pipelines.ingestion import month_partitions
 from strades_pipelines.ingestion.archiving import archive_month
 from strades_pipelines.ingestion.month_partitions import create_months
 from strades_pipelines.ingestion.streams.bars_of_trades import TRADES
+from strades_pipelines.supervision import metrics
 from tests.ingestion.conftest import NOW
 from tests.ingestion.test_archiving import BTC, JANUARY, TRADES_TABLE, market
 
@@ -71,6 +72,15 @@ def test_months_are_made_ahead_and_those_with_rows_get_theirs_once(filled: Conne
     assert create_months(filled, NOW).made == []
     assert table_hashes(database_url) == before
     assert filled.execute("SELECT * FROM rawsources.frames ORDER BY sequence").fetchall() == frames
+
+
+def test_the_size_of_a_table_is_that_of_all_its_partitions(filled: Connection) -> None:
+    create_months(filled, NOW)
+    sizes = dict(filled.execute(metrics.TABLES.encode()).fetchall())
+    every = "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'records.trades'::regclass"
+    assert filled.execute(every).fetchone() == (sizes["records.trades"],)
+    assert [name for name in sizes if name.startswith("records.trades_")] == []
+    filled.rollback()
 
 
 def test_frames_that_got_a_partition_are_append_only_too(filled: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,29 @@ def test_a_late_quote_of_a_cold_month_is_stored_and_read(quoted: Connection, dat
     assert quotes(database_url, recorded_as_of=NOW - timedelta(hours=2)) == before
 
 
+def test_a_cold_quote_that_is_corrected_is_heard_when_it_was(quoted: Connection, database_url: str) -> None:
+    def first() -> tuple[Any, Any]:
+        where = f"quote_id = '864' AND listing_id = {BTC}"
+        [row] = quotes(database_url, "records.heard_quotes", where=where)
+        [traced] = [row["ask"] for row in heard(database_url).quotes if row["quote_id"] == "865"]
+        return row["knowledge_time"], (row["ask"], traced)
+
+    corrected = "INSERT INTO records.quotes SELECT * FROM corrected"
+    quoted.execute(
+        "CREATE TEMP TABLE corrected AS SELECT listing_id, quote_id, event_time, bid, bid_size, 112.0::float8,"
+        " ask_size, knowledge_time, knowledge_basis, 9::bigint, %s::timestamptz FROM records.quotes"
+        " WHERE quote_id IN ('864', '865') AND listing_id = %s",
+        [NOW - timedelta(hours=1), BTC],
+    )
+    quoted.commit()
+    at, asks = first()
+    archive_month(QUOTES_TABLE, JANUARY, url=database_url, now=NOW, progress=lambda _line: None)
+    assert (first(), asks) == ((at, asks), (110, 110))
+    quoted.execute(corrected)
+    quoted.commit()
+    assert first() == (at, (112, 112))
+
+
 def test_a_store_that_is_away_is_a_fault_of_the_trace(quoted: Connection, database_url: str, tmp_path: Path) -> None:
     archive_month(QUOTES_TABLE, JANUARY, url=database_url, now=NOW, progress=lambda _line: None)
     (tmp_path / "store").rename(tmp_path / "moved")
