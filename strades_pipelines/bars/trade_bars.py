@@ -166,7 +166,7 @@ def full_ends(prices: Floats, amounts: Floats, every: Every) -> Integers:
         if count <= len(filled):
             at += count
             ends.append(at)
-            length = 2 * count + 16
+            length = count + count // 8 + 16
         elif at + length < len(added):
             length *= 4
         else:

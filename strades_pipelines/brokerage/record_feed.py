@@ -56,10 +56,12 @@ FIRST_ARTICLES = """(
 # Splits as a market states them, dividends as the listing's own source does, in the shares of its bars. Neither keeps
 # when it was first stored; one that its provider has moved to another day counts there alone.
 ACTIONS = """(
-    SELECT listing_id, ratio, 0::double precision AS amount, knowledge_time FROM records.market_splits
+    SELECT listing_id, ratio, 0::double precision AS amount, 0::double precision AS ends,
+        0::double precision AS ends_at, knowledge_time
+    FROM records.market_splits
     WHERE ratio <> 1 AND ratio < 'Infinity'
     UNION ALL
-    SELECT paid.listing_id, 1::double precision, paid.amount / coalesce(adjusted.ratio, 1), paid.knowledge_time
+    SELECT paid.listing_id, 1, paid.amount / coalesce(adjusted.ratio, 1), 0, 0, paid.knowledge_time
     FROM records.corporate_actions AS paid
     LEFT JOIN records.split_adjustments AS adjusted
         ON paid.listing_id = adjusted.listing_id AND paid.fetch_id = adjusted.fetch_id
@@ -69,7 +71,31 @@ ACTIONS = """(
         WHERE moved.listing_id = paid.listing_id AND moved.ex_date = paid.ex_date AND moved.action = paid.action
         ORDER BY moved.ex_date LIMIT 1
     ) IS NULL
+    UNION ALL
+    SELECT listing_id, 1, 0, ends, ends_at, knowledge_time FROM ({listing_events}) AS told
 )"""
+# The end of a listing as it is announced, and the end or the symbol change itself: where it takes effect, or was learnt
+# later. One that was put off or called off by then does not come about.
+LISTING_EVENTS = """
+    WITH announced AS (
+        SELECT DISTINCT ON (listing_id, event, symbol, occurrence, knowledge_time) *
+        FROM records.listing_events WHERE {stored}
+        ORDER BY listing_id, event, symbol, occurrence, knowledge_time, recorded_at DESC
+    )
+    SELECT listing_id, 0 AS ends, coalesce(1e6 * extract(epoch FROM effective_at), 'Infinity') AS ends_at,
+        knowledge_time
+    FROM announced WHERE event = 'delisted' AND coalesce(effective_at > knowledge_time, true)
+    UNION ALL
+    SELECT due.listing_id, (due.event = 'delisted')::integer, 0, due.at FROM (
+        SELECT *, greatest(effective_at, knowledge_time) AS at FROM announced WHERE effective_at IS NOT NULL
+    ) AS due
+    WHERE NOT EXISTS (
+        SELECT FROM announced AS later
+        WHERE (later.listing_id, later.event, later.symbol, later.occurrence)
+            = (due.listing_id, due.event, due.symbol, due.occurrence)
+            AND later.knowledge_time > due.knowledge_time AND later.knowledge_time <= due.at
+    )
+"""
 STRETCHES = """
     SELECT l.listing_id, hours.opens, hours.closes FROM records.listings AS l
     INNER JOIN records.sessions AS s USING (calendar)
@@ -166,17 +192,18 @@ def article_number(source: str, article_id: str) -> float:
 
 
 def _read_actions(cursor: "Cursor", index: Mapping[int, int], known: Known, events: RecordEvents) -> None:
+    numbers = ("ratio", "amount", "ends", "ends_at")
     table = read_as_of(
         cursor,
-        ACTIONS,
-        ["listing_id", "ratio", "amount", "knowledge_time"],
+        ACTIONS.format(listing_events=LISTING_EVENTS.format(stored=known.stored)),
+        ["listing_id", *numbers, "knowledge_time"],
         known_at=known.end - timedelta(microseconds=1),
         where=f"listing_id IN ({_ids(index)}) AND knowledge_time >= {literal(known.start)}",
-        order_by=("knowledge_time", "listing_id", "ratio", "amount"),
+        order_by=("knowledge_time", "listing_id", *numbers),
     )
     events.tables.append(table)
     i = np.array([index[listing] for listing in table["listing_id"].to_pylist()], np.int32)
-    floats = (np.asarray(table["ratio"], np.float64), np.asarray(table["amount"], np.float64))
+    floats = (np.asarray(table[name], np.float64) for name in numbers)
     events.parts.append(event_columns(ACTION, i, times_of(table, "knowledge_time"), *floats))
 
 

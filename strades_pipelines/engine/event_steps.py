@@ -20,8 +20,8 @@ EVENT_HOOKS: dict[int, tuple[str, Any, int]] = {
     events.PREDICTION: ("on_prediction", events.Prediction, 2),
     events.ARTICLE: ("on_article", events.Article, 2),
     events.RATE: ("on_rate", events.Rate, 2),
-    events.ACTION_AT_OPEN: ("on_corporate_action", events.CorporateAction, 3),
-    events.ACTION: ("on_corporate_action", events.CorporateAction, 3),
+    events.ACTION_AT_OPEN: ("on_corporate_action", events.CorporateAction, 4),
+    events.ACTION: ("on_corporate_action", events.CorporateAction, 4),
     events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill, 5),
 }
 WITH_TIME = (events.BAR, events.REVISION, events.GAP, events.RECORDED_FILL)

@@ -114,13 +114,17 @@ class Article:
 
 
 class CorporateAction:
-    """`ratio` new units for each old one (1 for none), `amount` of cash a unit, `ends` 1 when the listing ends."""
+    """`ratio` new units for each old one (1 for none), `amount` of cash a unit, `ends` 1 when the listing ends.
 
-    __slots__ = ("amount", "ends", "i", "ratio", "time")
-    compiled_fields: ClassVar = ("i", "time", "ratio", "amount", "ends")
+    `ends_at` is not 0 where it is announced when the listing ends, microseconds UTC, or that it does not end after all
+    (infinity). Of a symbol change all four say nothing.
+    """
 
-    def __init__(self, i: int, time: int, ratio: float, amount: float, ends: float) -> None:
-        self.i, self.time, self.ratio, self.amount, self.ends = i, time, ratio, amount, ends
+    __slots__ = ("amount", "ends", "ends_at", "i", "ratio", "time")
+    compiled_fields: ClassVar = ("i", "time", "ratio", "amount", "ends", "ends_at")
+
+    def __init__(self, i: int, time: int, ratio: float, amount: float, ends: float, ends_at: float = 0.0) -> None:
+        self.i, self.time, self.ratio, self.amount, self.ends, self.ends_at = i, time, ratio, amount, ends, ends_at
 
 
 class Rate:

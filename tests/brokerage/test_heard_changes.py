@@ -1,8 +1,9 @@
 """Corporate actions, names and sessions that change behind a strategy: told once, in its shares, and noticed."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,11 +14,13 @@ from strades_pipelines.brokerage.hearing import Hearing
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import find_listings
+from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step
 from strades_pipelines.brokerage.wallet_opening import open_wallet
+from strades_pipelines.datamanager.listing_events import ListingEvent, store_events
 from strades_pipelines.engine.event_steps import events_of
-from strades_pipelines.strategy.events import CorporateAction, moment
+from strades_pipelines.strategy.events import CorporateAction, microseconds, moment
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, SECOND, START, AddCandles, Connection
 from tests.brokerage.test_record_feed import END, EveryHook, article, every_hook
 
@@ -66,6 +69,78 @@ def test_a_dividend_is_in_the_shares_of_its_bars(market: Connection, adbc: "Adbc
     assert actions(adbc) == [(30.0, 1.0, 0.25)]
 
 
+def announce(market: Connection, event: str, known: float, effective: float | None, stored: float = 0.0) -> None:
+    """Store what becomes of the listing; times in seconds after START. None: it was called off."""
+    at = None if effective is None else START + effective * SECOND
+    told = ListingEvent(event, at, START + known * SECOND, "XBT_USDT" if event == "renamed" else "")
+    store_events(market, [(BTC, told)], now=START + stored * SECOND)
+    market.commit()
+
+
+def ends(adbc: "AdbcConnection", *, stored_by: datetime | None = None) -> list[tuple[float, float, float]]:
+    """Seconds after START, whether the listing ends, and in how many seconds after START it is said to."""
+    with adbc.cursor() as cursor:
+        words: dict[str, Any] = {"interval": "1m", "opened_at": START, "lookback": 0, "end": END}
+        hearing = Hearing(frozenset({"on_corporate_action"}))
+        listings = find_listings(cursor, ["gateio:BTC_USDT"])
+        feed = read_feed(cursor, listings, hearing=hearing, stored_by=stored_by, **words)
+    adbc.rollback()
+    found = [event for event, _ in events_of(feed.columns) if isinstance(event, CorporateAction)]
+    assert all((one.ratio, one.amount) == (1.0, 0.0) for one in found)
+    start = microseconds(START)
+    return [((one.time - start) / 1e6, one.ends, one.ends_at and (one.ends_at - start) / 1e6) for one in found]
+
+
+ENDS: dict[str, tuple[list[tuple[float, float | None]], list[tuple[float, float, float]]]] = {
+    "announced": ([(60, 300)], [(60, 0, 300), (300, 1, 0)]),
+    "put off": ([(60, 300), (200, 400)], [(60, 0, 300), (200, 0, 400), (400, 1, 0)]),
+    "called off": ([(60, 300), (250, None)], [(60, 0, 300), (250, 0, math.inf)]),
+    "learnt later": ([(310, 300)], [(310, 1, 0)]),
+    "for after the window": ([(60, 99_999)], [(60, 0, 99_999)]),
+}
+
+
+@pytest.mark.parametrize(("told", "heard"), ENDS.values(), ids=ENDS)
+def test_the_end_of_a_listing_is_heard_when_it_is_announced_and_when_it_comes(
+    told: list[tuple[float, float | None]],
+    heard: list[tuple[float, float, float]],
+    market: Connection,
+    adbc: "AdbcConnection",
+) -> None:
+    for known, effective in told:
+        announce(market, "delisted", known, effective)
+    assert ends(adbc) == heard
+
+
+def test_a_symbol_change_is_heard_when_it_takes_effect_and_only_if_it_was_stored(
+    market: Connection, adbc: "AdbcConnection"
+) -> None:
+    announce(market, "renamed", 60, 120, stored=90)
+    assert ends(adbc) == [(120, 0, 0)]
+    assert ends(adbc, stored_by=START + 80 * SECOND) == []
+
+
+def test_a_wallet_and_a_replay_hear_of_a_delisting_alike_and_what_is_held_stays(
+    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
+) -> None:
+    """`every_hook` decides on the announcement and on the end; nothing is sold by itself."""
+    template = replace(PAPER, strategy=EveryHook.name, parameters={})
+    open_wallet(market, template, now=START)
+    announce(market, "delisted", 90, 200)
+    add_candles([50.0, 51.0, 52.0])
+    decide(market, adbc, "paper", now=END)
+    name = replay(adbc, replace(template, name="r", mode="replay"), start=START, end=END, now=END).wallet
+    query = (
+        "SELECT decided_at, trigger_kind, target::float8 FROM signals.decisions WHERE wallet = %s ORDER BY decided_at"
+    )
+    live, replayed = (market.execute(query, [wallet]).fetchall() for wallet in ("paper", name))
+    assert live == replayed
+    assert [at for at, kind, _ in live if kind == "corporate_action"] == [START + 90 * SECOND, START + 200 * SECOND]
+    held = market.execute("SELECT quantity::float8 FROM trading.positions WHERE wallet = %s", [name]).fetchall()
+    bought = market.execute("SELECT sum(quantity)::float8 FROM trading.fills WHERE wallet = %s", [name]).fetchall()
+    assert held == bought != [(None,)]
+
+
 def name_bitcoin(market: Connection) -> None:
     """Say by which name an article may mention it."""
     row = ["x", "BTC_USDT", "Bitcoin", "crypto", "1m"]
@@ -81,13 +156,14 @@ def name_bitcoin(market: Connection) -> None:
             lambda market: move(market, "dividend", 100, days=0, stored=100, amount=0.5),
             lambda market: move(market, "dividend", 200, days=1, stored=185, amount=0.5),
         ),
+        (lambda market: None, lambda market: announce(market, "delisted", 100, 185, stored=185)),
         (lambda market: article(market, "a1", START + 100 * SECOND, "Bitcoin gains"), name_bitcoin),
     ],
 )
 def test_what_changes_an_event_behind_them_is_noticed_by_sessions_and_checkpoints(
     first: Store, then: Store, market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
 ) -> None:
-    """After 185 s a dividend of before has been moved, or an article is of this listing."""
+    """After 185 s a dividend of before has been moved, a delisting is stored, or an article is of this listing."""
     template, sessions = replace(PAPER, strategy=EveryHook.name, parameters={}), SessionCache()
     names = {"passes": None, "stream": sessions}
     for name in names:

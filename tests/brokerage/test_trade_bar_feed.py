@@ -1,6 +1,7 @@
 """Wallets on bars of ticks, volume and money: the same bars and decisions in a backtest, a replay and live."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -17,11 +18,13 @@ from strades_pipelines.bars.trade_bars import parse_every
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
+from strades_pipelines.brokerage.stream_desk import stream_hearing_wallets
 from strades_pipelines.brokerage.trade_bar_feed import TradeBars
 from strades_pipelines.brokerage.wallet_opening import open_wallet
-from strades_pipelines.brokerage.wallets import WalletsError
+from strades_pipelines.brokerage.wallets import WalletsError, read_wallets
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_size
+from strades_pipelines.lineage.trace import follow
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.simulation.backtest import Terms, backtest
 from strades_pipelines.strategy.events import BAR, DAY_LENGTH, QUOTE, TRADE, moment
@@ -39,6 +42,7 @@ from tests.brokerage.conftest import (
     Connection,
     rows,
 )
+from tests.brokerage.wallet_files import write_wallets
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -199,6 +203,27 @@ def test_a_decision_names_the_trades_of_its_bars_and_a_warm_up_begins_at_midnigh
     assert bought.inputs["trades"]["listing_ids"] == [BTC]
     assert bought.inputs["trades"]["heard_from"].startswith("2024-01-02T01:00")
     assert "bars" not in bought.inputs
+    lineage, _ = follow(market, bought.decision_id)
+    assert [row["trade_id"] for row in lineage.trades] == ["0", "1", "2", "3"]  # two bars, and none behind them
+    assert lineage.faults == []
+
+
+def test_a_wallet_of_the_file_with_bars_of_trades_hears_streams(
+    tmp_path: Path, give_settings: Callable[..., None]
+) -> None:
+    file = tmp_path / "Wallets.json"
+    give_settings(wallets=str(file))
+    write_wallets(file, PAPER, replace(PAPER, name="on_volume", every="0.5volume"))
+    assert [(one.name, one.every) for one in stream_hearing_wallets()] == [("on_volume", "0.5volume")]
+
+
+@pytest.mark.parametrize("every", ["0ticks", "1.5ticks", "0.0volume", "5m", "500 ticks", "1e3ticks", "ticks", ""])
+def test_what_fills_no_bar_is_refused_where_the_file_is_read(every: str, tmp_path: Path) -> None:
+    write_wallets(tmp_path / "Wallets.json", PAPER)
+    entry = json.loads((tmp_path / "Wallets.json").read_text())["wallets"][0]
+    (tmp_path / "Wallets.json").write_text(json.dumps({"wallets": [entry | {"every": every}]}))
+    [fault] = read_wallets(tmp_path / "Wallets.json").faults
+    assert fault.message.startswith("Wallets.json: wallets[0].every: expected what fills a bar of trades: 500ticks,")
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])

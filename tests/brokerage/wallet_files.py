@@ -29,6 +29,8 @@ def _entry(template: WalletTemplate) -> Mapping[str, Any]:
         entry |= {"strategies": [{"name": one.name, **_strategy(one)} for one in template.sleeves]}
     else:
         entry |= _strategy(template)
+    if template.every:
+        entry |= {"every": template.every}
     if template.opened_at is not None:
         entry |= {"opened_at": template.opened_at.isoformat()}
     if template.mode == "live":
