@@ -64,8 +64,8 @@ def run(plan: Plan, log: LogLines) -> dict[str, Any]:
     with connection:
         if connection.execute(TRY_LOCK, [f"strades.crawl.{plan.source}"]).fetchone() != (True,):
             return {"source": plan.source, "busy": True}
-        # No page waits for the disk. `Store.finish` does, for all of them: until then nothing says they are stored,
-        # and what a crash of the server takes the next run asks for.
+        # No page waits for the disk. `Store.finish` does, for all: until then nothing says that they are stored, and
+        # what a crash of the server takes the next run asks for.
         connection.execute("SET synchronous_commit = off")
         connection.commit()  # the lock is the session's
         crawl_stats = CrawlStats()

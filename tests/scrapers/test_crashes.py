@@ -1,14 +1,20 @@
 """Killed at each point between commits, a crawl leaves whole answers or none, and the next one completes the work."""
 
+import json
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
+from scrapers.crawl_stats import CrawlStats, LogLines
+from scrapers.plan import read_plan
+from scrapers.store import Store
+from strades_pipelines.database.connection import connect
 from tests.sandbox.serving import Served
-from tests.scrapers.conftest import Crawl, ask
+from tests.scrapers.conftest import Crawl, ask, plan_of
 
 URLS = [
     f"https://api.gateio.ws/api/v4/spot/candlesticks?currency_pair=BTC_USDT&interval=1d&limit={n}" for n in (1, 2, 3, 4)
@@ -65,3 +71,15 @@ def test_a_database_out_of_reach_is_one_line(crawl: Crawl) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
     assert "cannot reach the database" in done.stderr
     assert "CANARY" not in done.stderr
+
+
+def test_what_a_crawl_stored_is_on_the_disk_when_it_says_so(database_url: str) -> None:
+    flushed, written = "SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", "SELECT pg_current_wal_insert_lsn()::text"
+    with connect(database_url) as made:
+        made.execute("SET synchronous_commit = off")  # as a crawl has it for its pages
+        made.execute("CREATE TABLE public.pages AS SELECT generate_series(1, 1000)")
+        made.commit()
+        [page] = made.execute(written).fetchone() or [None]
+        made.commit()
+        Store(made, read_plan(json.dumps(plan_of())), CrawlStats()).finish(datetime.now(UTC), LogLines())
+        assert made.execute(flushed, [page]).fetchone() == (True,)
