@@ -279,7 +279,6 @@ class TimedBroker:
 def database() -> Iterator[str]:
     """A migrated database on a server of its own, as it comes."""
     with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
-        # PostgreSQL runs as a user of its own where this is root.
         Path(folder).chmod(0o755)
         server = EmbeddedServer(Path(folder) / "postgres")
         owner = server.start()

@@ -31,7 +31,6 @@ WRITES = """
 def main() -> None:
     """Print the speeds, and what an unchanged reload writes."""
     with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
-        # PostgreSQL runs as a user of its own where this is root.
         Path(folder).chmod(0o755)
         server = EmbeddedServer(Path(folder) / "postgres")
         try:

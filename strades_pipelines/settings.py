@@ -222,7 +222,6 @@ class Settings(BaseSettings):
     @classmethod
     def _names_an_issuer(cls, url: str) -> str:
         parts = urlsplit(url)
-        # Keys are sent there: without TLS to this machine alone.
         is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
         if url and not (is_safe and parts.hostname and "@" not in parts.netloc and not parts.query + parts.fragment):
             raise ValueError("expected https://host[/path], as the provider names itself")

@@ -38,7 +38,6 @@ def main() -> None:
             started = time.perf_counter()
             delays = np.array(asyncio.run(receive(port))) / 1e6
             seconds = time.perf_counter() - started
-            # The delays are the measurement's own.
             grown = (psutil.Process().memory_info().rss - before - delays.nbytes) / 1e6 / (seconds / 60)
         half, most = np.percentile(delays, [50, 99])
         ninety_nine[name] = most

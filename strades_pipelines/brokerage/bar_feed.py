@@ -185,7 +185,6 @@ def _part(table: pa.Table, known: Known, opened_at: datetime) -> BarTables:
     follows[1:] = (listing[1:] == listing[:-1]) & (opened[1:] == opened[:-1])
     replaced = np.append(follows[1:] & (recorded[1:] <= microseconds(opened_at)), False)[: table.num_rows]
     is_first = ~follows | np.append(False, replaced)[: table.num_rows]
-    # Before a revision was stored nobody could trade on it, whatever time its source gives it.
     heard = np.where(is_first, knowledge, np.maximum(knowledge, recorded))
     start, end = microseconds(known.start), microseconds(known.end)
     is_known = ~replaced & (heard >= start) & (heard < end)

@@ -107,7 +107,6 @@ def intend(
             since = _age_counts_from(due, wallet, held_up, now=now)
             market_now = replace(market, recent_orders=recent)
             outcome = _judge(due, wallet, books, account, market=market_now, now=now, since=since)
-            # Back for the decisions after this one: until the venue has taken it out, it may be filled.
             if replaced is not None:
                 books.open_orders[replaced.intent_id] = replaced
                 owners.add_order(replaced)

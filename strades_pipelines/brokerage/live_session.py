@@ -240,7 +240,6 @@ class LiveSession:
             engine.journal.recall(state["journal"])
             engine.fills_before = state["fills"]
             self._last_bars = list(state["last_bars"])
-            # A time that Python cannot hold fails here, and not in the middle of a step.
             moment(engine.account.now)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise NotRestorable(f"{type(error).__name__}: {error}") from None

@@ -180,7 +180,6 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         LookupError: for an instrument the database does not know.
         WalletsError: when it cannot trade, or is open with another setting, which would mix two stories in one ledger.
     """
-    # As the file lists them: a strategy that cannot be made now must not be retired for it.
     listed = [one.name for one in template.sleeves]
     template = template.usable_part()
     template.check()

@@ -78,7 +78,6 @@ class Comparison:
         lacking = [order for _, order in (*self._unbooked, *self._external) if order is not None]
         asked = {order.intent_id: order for order in lacking}
         for order in self._books.orders.values():
-            # A planned order was not sent: its venue knows nothing of it.
             is_open = order.state in WORKING or (order.state in UNSETTLED and order.state is not OrderState.PLANNED)
             if is_open and (order.intent_id not in listed or order.state in UNSETTLED):
                 asked[order.intent_id] = order

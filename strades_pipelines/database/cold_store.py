@@ -96,7 +96,6 @@ class ContentHash:
             column = table[name].combine_chunks()
             if column.null_count:
                 raise ColdStoreError(f"expected values in {name}, was none in {column.null_count} rows")
-            # Names and lengths, so that no two tables have the same bytes by running together.
             self._digest.update(f"{name} {len(column)} ".encode())
             self._digest.update(_column_bytes(column))
 

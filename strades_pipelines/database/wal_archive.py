@@ -111,7 +111,6 @@ def make_archive(archive: Path, data: Path, note: Path) -> Path | None:
 def _command(*words: str | Path) -> str:
     """A command as PostgreSQL's shell reads it; in our words, a percent sign stands for itself."""
     placeholders = ("%p", "%f")
-    # -I: neither PYTHON variables nor the working folder decide what is imported.
     program = [sys.executable, "-I", str(Path(wal_segment.__file__)), *words]
     return " ".join(
         str(word) if word in placeholders else shlex.quote(str(word)).replace("%", "%%") for word in program

@@ -199,7 +199,6 @@ def _known(cursor: "Cursor", month: date) -> ColdMonth | None:
 def _drop(cursor: "Cursor", month: date, written: Written, path: str, query: str, rows: str, now: datetime) -> None:
     """Note the month and delete its rows, if they are those of the file; commits nothing."""
     cursor.execute(LOAD_LOCK)
-    # The same query a second time, now under the lock: rows that changed since the first have to stay.
     cursor.execute(query)
     content = ContentHash()
     for batch in cursor.fetch_record_batch():

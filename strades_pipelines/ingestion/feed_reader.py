@@ -254,7 +254,6 @@ def plain(value: object) -> str | None:
     if "<" in value or "&" in value:
         from lxml import etree, html
 
-        # Before lxml, which takes `<zero` for an element and drops what follows.
         marked = _no_tag().sub("&lt;", _printable(value))
         try:
             value = str(html.fragment_fromstring(marked, create_parent=True).text_content())

@@ -126,7 +126,6 @@ def load_stored(
         costly = {} if reparse else costly_refusals(cursor)
         for ids in batches(cursor, choice):  # parsing a batch while the database takes in the one before
             outcomes = _parse_batch(cursor, ids, choice, summary, refusals or {}, costly)
-            # At most one batch is on its way: another would only wait in memory.
             if stored is not None:
                 stored.result()
             stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary, bodies)

@@ -244,7 +244,6 @@ def _heard_rows(connection: Connection, lineage: Lineage, kind: str, query: str,
 def _cold_trades(connection: Connection, read: Row) -> tuple[dict[str, list[object]], str]:
     """The columns of trades in cold months that a decision may have heard, and the relation that has all trades."""
     first, end = (datetime.fromisoformat(str(read[name])) for name in ("heard_from", "heard_to"))
-    # HEARD takes its end in, and a span of cold months leaves it out.
     span = first - timedelta(minutes=1), end + timedelta(microseconds=1)
     with connection.cursor() as cursor:
         months = cold_months(cursor, "records.trades", span)

@@ -110,7 +110,6 @@ def _write(file: Path, content: bytes) -> None:
         try:
             part.write(content)
             part.flush()
-            # A temporary file is its owner's alone, which no page is meant to be.
             os.chmod(part.name, 0o644)
             os.replace(part.name, file)
         except BaseException:

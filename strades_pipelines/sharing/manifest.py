@@ -175,7 +175,6 @@ def read_manifest(body: bytes) -> Manifest:
     """
     try:
         manifest = Manifest.model_validate_json(body)
-    # Without the input: what a stranger wrote is not repeated.
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"

@@ -25,9 +25,7 @@ def _write(file: Path, content: bytes) -> None:
     with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
         try:
             part.write(content)
-            # What is in Python's buffer would be missing under the name.
             part.flush()
-            # A temporary file is for its owner alone.
             os.chmod(part.name, 0o644)
             os.replace(part.name, file)
         except BaseException:
