@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.brokerage import database
+from benchmarks.databases import empty_database
 from benchmarks.dashboard_data import END, FILLS, FIRST_STOCK, MINUTE_DAYS, PAIRS, STOCKS, WALLET, YEARS, fill_database
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Page:
 
 def main() -> None:
     """Print p50, p95 and the number of queries of each page, the slowest last."""
-    with database() as url, tempfile.TemporaryDirectory(prefix="strades-bench-home-") as folder:
+    with empty_database() as url, tempfile.TemporaryDirectory(prefix="strades-bench-home-") as folder:
         started = time.perf_counter()
         fill_database(url, Path(folder) / "dbt")
         minutes = (time.perf_counter() - started) / 60

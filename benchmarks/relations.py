@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.brokerage import database
+from benchmarks.databases import empty_database
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -94,7 +94,7 @@ BARE = """([width, height, nodes, edges]) => {
 def main() -> None:
     """Print both parts."""
     part = os.environ.get("RELATIONS_PART", "")
-    with database() as url, tempfile.TemporaryDirectory(prefix="strades-bench-home-") as folder:
+    with empty_database() as url, tempfile.TemporaryDirectory(prefix="strades-bench-home-") as folder:
         from benchmarks.dashboard import signed_in
 
         print(f"load {os.getloadavg()[0]:.1f}")
