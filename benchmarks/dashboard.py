@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.databases import empty_database
 from benchmarks.dashboard_data import END, FILLS, FIRST_STOCK, MINUTE_DAYS, PAIRS, STOCKS, WALLET, YEARS, fill_database
+from benchmarks.databases import empty_database
 
 if TYPE_CHECKING:
     from django.test import Client
