@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from strades_pipelines.database.server import EmbeddedServer
 from tests.conftest import FAST, PROJECT, SHARED
 
@@ -575,13 +577,24 @@ def seen(copy: Path, plant: Plant) -> bool:
         return False
     began = time.monotonic()
     file.write_text(clean.replace(plant.old, plant.new))
+    is_migration = "migrations" in file.parts
+    if is_migration:
+        drop_template()
     try:
         red = run(copy, [plant.test]) == FAILED
     finally:
         file.write_text(clean)
+        if is_migration:
+            drop_template()
     seconds = time.monotonic() - began
     print(f"{'red   ' if red else 'UNSEEN'} {plant.what}: {plant.test} ({seconds:.0f} s)", flush=True)
     return red
+
+
+def drop_template() -> None:
+    """Have the next test migrate a database anew: all tests of a server clone one that was migrated once."""
+    with psycopg.connect(os.environ["STRADES_TEST_SERVER"], autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS template_strades WITH (FORCE)")
 
 
 def copy_project(target: Path) -> None:

@@ -10,7 +10,7 @@ from strades_pipelines.settings import PROJECT
 TESTS = PROJECT / "tests"
 PACKAGES = ("strades_pipelines", "scrapers", "sandbox", "dashboard")
 TABLE = TESTS / "tested_through.toml"
-MOST = 200  # entries of the table; lower it with each that goes
+MOST = 199  # entries of the table; lower it with each that goes
 DOTTED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 
