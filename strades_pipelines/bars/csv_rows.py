@@ -70,9 +70,9 @@ def date_of(path: Path, row: int, field: str, text: str) -> date:
         BadInput: for anything else.
     """
     try:
-        # Python also takes 20200831.
-        if len(text) == len("2020-08-31"):
-            return date.fromisoformat(text)
+        # Python also takes 20200831 and 2020-W36-1.
+        if (day := date.fromisoformat(text)).isoformat() == text:
+            return day
     except ValueError:
         pass
     raise bad_row(path, row, field, "a day such as 2020-08-31", repr(text))

@@ -168,7 +168,7 @@ def _keep_warm_up(table: pa.Table, opened_at: datetime, lookback: int) -> "np.ty
     keep = np.ones(table.num_rows, dtype=bool)
     for listing_id in np.unique(ids[before]):
         rows = np.flatnonzero(before & (ids == listing_id))
-        keep[rows[: len(rows) - lookback]] = False
+        keep[rows[: max(0, len(rows) - lookback)]] = False
     return keep
 
 

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 def read(
-    adbc: "AdbcConnection", opened_at: datetime, *, with_revisions: bool, since: datetime | None = None
+    adbc: "AdbcConnection",
+    opened_at: datetime,
+    *,
+    with_revisions: bool,
+    since: datetime | None = None,
+    lookback: int = 2,
 ) -> BarTables:
     known = Known(since or opened_at, START + 5 * MINUTE)
-    window = BarWindow({BTC: 0}, "1m", known, opened_at, lookback=2, is_resumed=since is not None)
+    window = BarWindow({BTC: 0}, "1m", known, opened_at, lookback=lookback, is_resumed=since is not None)
     with adbc.cursor() as cursor:
         tables = read_bars(cursor, window, with_revisions=with_revisions)
     adbc.rollback()
@@ -63,6 +68,15 @@ def test_what_was_revised_by_the_opening_is_the_bar_of_the_warm_up(adbc: "AdbcCo
     assert closes(found.bars) == [(101.0, 120.0), (102.0, 180.0)]
     assert closes(found.revisions) == [(91.0, 250.0)]
     found = read(adbc, START + 130 * SECOND, with_revisions=True)
+    assert closes(found.bars) == [(100.0, 60.0), (101.0, 120.0), (102.0, 180.0)]
+
+
+@pytest.mark.parametrize("lookback", [2, 3, 4, 9])
+def test_a_listing_with_fewer_bars_than_the_warm_up_asks_for_keeps_them_all(
+    adbc: "AdbcConnection", market: Connection, add_candles: AddCandles, lookback: int
+) -> None:
+    add_candles([100.0, 101.0, 102.0])
+    found = read(adbc, START + 130 * SECOND, with_revisions=True, lookback=lookback)
     assert closes(found.bars) == [(100.0, 60.0), (101.0, 120.0), (102.0, 180.0)]
 
 

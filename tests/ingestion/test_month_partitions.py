@@ -17,7 +17,7 @@ from strades_pipelines.ingestion import month_partitions
 from strades_pipelines.ingestion.archiving import archive_month
 from strades_pipelines.ingestion.month_partitions import create_months
 from strades_pipelines.ingestion.streams.bars_of_trades import TRADES
-from strades_pipelines.supervision import metrics
+from strades_pipelines.supervision import metric_definitions
 from tests.ingestion.conftest import NOW
 from tests.ingestion.test_archiving import BTC, JANUARY, TRADES_TABLE, market
 
@@ -76,7 +76,7 @@ def test_months_are_made_ahead_and_those_with_rows_get_theirs_once(filled: Conne
 
 def test_the_size_of_a_table_is_that_of_all_its_partitions(filled: Connection) -> None:
     create_months(filled, NOW)
-    sizes = dict(filled.execute(metrics.TABLES.encode()).fetchall())
+    sizes = dict(filled.execute(metric_definitions.TABLES.encode()).fetchall())
     every = "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'records.trades'::regclass"
     assert filled.execute(every).fetchone() == (sizes["records.trades"],)
     assert [name for name in sizes if name.startswith("records.trades_")] == []

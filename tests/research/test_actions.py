@@ -166,6 +166,7 @@ REFUSED = {
     "symbol": (HEADER + "Y,2020-01-05,split,4\n", "actions.csv: row 2: symbol: expected one of X, found 'Y'"),
     "no symbol": (HEADER + ",2020-01-05,split,4\n", "row 2: symbol: expected the name of an instrument, found nothing"),
     "date": (HEADER + "X,05.01.2020,split,4\n", "row 2: date: expected a day such as 2020-08-31, found '05.01.2020'"),
+    "week": (HEADER + "X,2020-W35-1,split,4\n", "row 2: date: expected a day such as 2020-08-31, found '2020-W35-1'"),
     "no date": (HEADER + "X,2020-02-30,split,4\n", "row 2: date: expected a day such as 2020-08-31"),
     "before": (HEADER + "X,2019-12-31,split,4\n", "row 2: date: expected a day of the bars of X, 2020-01-01 to"),
     "after": (HEADER + "X,2020-01-13,split,4\n", "to 2020-01-12, found 2020-01-13"),

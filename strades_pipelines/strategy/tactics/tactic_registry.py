@@ -150,7 +150,8 @@ def _hours(where: str, hours: Any, days: Any = "mon-sun") -> dict[str, Any]:
 
 def _minute(where: str, text: str) -> int:
     hour, colon, minute = text.strip().partition(":")
-    if not (colon and hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):
+    # `isdecimal`: a ² is a digit too, which int() does not take.
+    if not (colon and hour.isdecimal() and minute.isdecimal() and int(hour) < 24 and int(minute) < 60):
         raise BadInput(f"{where}: hours: expected HH:MM-HH:MM, was {text!r} in it")
     return int(hour) * 60 + int(minute)
 

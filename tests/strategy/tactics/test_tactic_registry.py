@@ -49,6 +49,7 @@ def test_makers_can_be_sent_to_other_processes() -> None:
         ("percent:50,whole=perhaps", "tactic percent: whole: expected true or false, was 'perhaps'"),
         ("trading-hours:13:30", "tactic trading_hours: hours: expected HH:MM-HH:MM, was '13:30'"),
         ("trading-hours:25:00-26:00", "tactic trading_hours: hours: expected HH:MM-HH:MM, was '25:00' in it"),
+        ("trading-hours:²:30-20:00", "tactic trading_hours: hours: expected HH:MM-HH:MM, was '²:30' in it"),
         ("trading-hours:09:00-10:00,days=mo", "tactic trading_hours: days: expected mon, tue"),
     ],
 )
