@@ -27,8 +27,8 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from strades_pipelines.brokerage.wallet_opening import open_wallet
 
+from strades_pipelines.brokerage.wallet_opening import open_wallet
 from strades_pipelines.database import connection as places
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision import watch

@@ -163,7 +163,6 @@ def test_the_newest_bar_of_a_wallet_that_trades_is_read(
     connection: "psycopg.Connection[Any]", database_url: str
 ) -> None:
     from strades_pipelines.brokerage.wallet_opening import open_wallet
-
     from tests.test_sensors import LISTING, OPENED, PAPER
 
     connection.execute(
