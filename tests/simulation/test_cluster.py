@@ -184,7 +184,8 @@ def run_and_kill_a_node(cluster: tuple[str, list[Node]], slow: Slow, folder: Pat
     slow.go_on()
     said, log = working.communicate(timeout=240)
     assert working.returncode == 0, log
-    assert "will be retried" in log
+    # Ray tells of the node that ended, of its tasks that are begun again, or of both: as its driver hears of them.
+    assert "Raylet is terminated" in log or "will be retried" in log, log
     assert 20 < done_before < 100
     return said
 
