@@ -94,6 +94,11 @@ async def _run(made: Sequence[StreamRecorder], clock: FastClock, desk: StreamDes
             for task in running:
                 if task.done():
                     task.result()
+        # The bars of what a last repair brought are built a moment later; a stream that ends before leaves them to the
+        # next start, since it knows nothing of what came behind the trade that it saw last.
+        built = -1
+        while built != (built := sum(each.counts.bars for each in made)):
+            await asyncio.sleep(1.0)
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
