@@ -41,7 +41,6 @@ class TradeImbalance(Strategy):
         self.heard[i] = float(trade.time)
         self.volume[i] = self.volume[i] * left + trade.size
         self.flow[i] = self.flow[i] * left + trade.size * trade.buyer
-        # As a product: nothing is divided where nothing was taken.
         if self.flow[i] > self.enter * self.volume[i]:
             account.target[i] = self.size
         elif self.flow[i] < self.leave * self.volume[i]:
